@@ -1,0 +1,71 @@
+"""Recurrent networks and back-propagation through time, as section 10.2 of *Deep Learning* has them.
+
+Goodfellow, Bengio and Courville, *Deep Learning*, MIT Press 2016. The equations' numbers in the
+documentation, such as 10.21, are the book's.
+
+>>> import cybptt, numpy as np
+>>> rnn = cybptt.RNN(n_inputs=2, n_hidden=3, n_outputs=2)
+>>> params = rnn.init(seed=0)
+>>> loss, grad = rnn.value_and_grad(params, np.ones((4, 2)), [0, 1, 1, 0])
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+# Where each public name lives. What a program does not use is not imported: `import cybptt` costs
+# NumPy and the core alone.
+_NAMES = {
+    "RNN": "rnn",
+    "Parameters": "parameters",
+    "Trace": "trace",
+    "State": "trace",
+    "Gradients": "trace",
+    "Activation": "activations",
+    "register_activation": "activations",
+    "Loss": "losses",
+    "register_loss": "losses",
+    "DerivativeError": "errors",
+    "PluginError": "errors",
+    "gradcheck": "gradcheck",
+    "GradcheckReport": "gradcheck",
+    "pad": "sequences",
+    "save": "io",
+    "load": "io",
+    "read_metadata": "io",
+    "read_tensors": "io",
+}
+_MODULES = ("activations", "io", "losses", "optim", "plot", "reference", "text", "train")
+
+__all__ = [*_NAMES, *_MODULES]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from cybptt import activations, io, losses, optim, plot, reference, text, train
+    from cybptt._version import __version__
+    from cybptt.activations import Activation, register_activation
+    from cybptt.errors import DerivativeError, PluginError
+    from cybptt.gradcheck import GradcheckReport, gradcheck
+    from cybptt.io import load, read_metadata, read_tensors, save
+    from cybptt.losses import Loss, register_loss
+    from cybptt.parameters import Parameters
+    from cybptt.rnn import RNN
+    from cybptt.sequences import pad
+    from cybptt.trace import Gradients, State, Trace
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        value = getattr(importlib.import_module(f"cybptt.{_NAMES[name]}"), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"cybptt.{name}")
+    elif name == "__version__":
+        value = importlib.import_module("cybptt._version").__version__
+    else:
+        raise AttributeError(f"module 'cybptt' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,653 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+# cython: cdivision=True, embedsignature=True, binding=True, freethreading_compatible=True
+"""The sequential loops of back-propagation through time, and the products around them.
+
+Design
+------
+A. Python decides, the core computes. Every array that comes here has been checked, made contiguous
+   and allocated by ``_passes.py``; the functions below take it as a typed memoryview, inputs const.
+   What is written is an argument.
+
+B. A batch is *packed*: the sequences are sorted by length, the longest first, and the rows of a
+   step stand together, so step t is rows ``row … row + counts[t]`` of an (N, ·) array, N the number
+   of steps of all sequences. ``counts`` never grows, so the rows of step t are a prefix of those of
+   step t−1. Without lengths this is the plain (T, B, ·) array. Padding is never there to be seen.
+
+C. h has B rows more at its front: h(0). Then h(t−1) is always the step before.
+
+D. What can leave the time loop leaves it: U x(t) before it, the parameters' gradients after it. In
+   it are only the products with what the step before computed. The matrix is packed once a sweep.
+
+E. Inside the loops there is C alone, and no interpreter lock: the matrix products, and the
+   activation and link where these are C functions (``Function``). Where they are Python's, the loop
+   takes the lock for the call (``apply``), with arrays of their own: a plugin never holds the core's
+   memory, so it cannot spoil it.
+
+F. An element of a product is summed in an order that depends on nothing but the element (see
+   _kernels/products.h): the same bits for any batch mates. Sums over time go by fixed blocks.
+"""
+cimport cython
+from cpython.exc cimport PyErr_CheckSignals
+from libc.string cimport memcpy
+
+import os
+
+import numpy as np
+
+# ------------------------------------------------------------------ the kernels in use
+
+cdef const kernels_f32 *K32 = NULL
+cdef const kernels_f64 *K64 = NULL
+
+
+cdef const char *name_of(int i) noexcept:
+    return cybptt_kernels_f32(i).name if cybptt_kernels_f32(i) != NULL else NULL
+
+
+def _choose_kernels(wanted):
+    """Take the best instruction set that this processor has, or the one `wanted` by name."""
+    global K32, K64
+    cdef int i = 0
+    available = []
+    while name_of(i) != NULL:
+        available.append(name_of(i).decode())
+        i += 1
+    if wanted and wanted not in available:
+        raise ImportError(
+            f"CYBPTT_KERNELS: got {wanted!r}, need one of {', '.join(available)} on this machine"
+        )
+    i = available.index(wanted) if wanted else 0
+    K32, K64 = cybptt_kernels_f32(i), cybptt_kernels_f64(i)
+    return available[i], tuple(available)
+
+
+kernels_in_use, kernels_available = _choose_kernels(os.environ.get("CYBPTT_KERNELS", ""))
+
+
+cdef inline void product(
+    Py_ssize_t m, Py_ssize_t k, Py_ssize_t n, const real *X, Py_ssize_t ldx, const real *panels,
+    const real *start, Py_ssize_t lds, real *out, Py_ssize_t ldo
+) noexcept nogil:
+    """out (m, n) = start (m, n) + X (m, k) B (k, n), B packed"""
+    if real is float:
+        K32.product(m, k, n, X, ldx, panels, start, lds, out, ldo)
+    else:
+        K64.product(m, k, n, X, ldx, panels, start, lds, out, ldo)
+
+
+cdef inline void product_t(
+    Py_ssize_t m, Py_ssize_t k, Py_ssize_t n, const real *X, Py_ssize_t ldx, const real *panels,
+    const real *start, Py_ssize_t lds, real *out, Py_ssize_t ldo
+) noexcept nogil:
+    """out (m, n) = start (m, n) + Xᵀ (m, k) B (k, n), B packed"""
+    if real is float:
+        K32.product_t(m, k, n, X, ldx, panels, start, lds, out, ldo)
+    else:
+        K64.product_t(m, k, n, X, ldx, panels, start, lds, out, ldo)
+
+
+cdef inline void pack(
+    Py_ssize_t k, Py_ssize_t n, const real *B, Py_ssize_t row, Py_ssize_t col, real *panels
+) noexcept nogil:
+    if real is float:
+        K32.pack(k, n, B, row, col, panels)
+    else:
+        K64.pack(k, n, B, row, col, panels)
+
+
+cdef inline void multiply(Py_ssize_t n, const real *x, const real *y, real *out) noexcept nogil:
+    if real is float:
+        K32.multiply(n, x, y, out)
+    else:
+        K64.multiply(n, x, y, out)
+
+
+cdef inline Py_ssize_t panels_size(Py_ssize_t k, Py_ssize_t n, const real *which) noexcept nogil:
+    cdef Py_ssize_t panel
+    if real is float:
+        panel = K32.panel
+    else:
+        panel = K64.panel
+    return k * panel * ((n + panel - 1) // panel)
+
+
+cdef inline const real *data(const real[:, ::1] array) noexcept nogil:
+    """The first value, NULL of an empty array: rows are reached by pointer from here."""
+    return &array[0, 0] if array.shape[0] > 0 and array.shape[1] > 0 else NULL
+
+
+cdef inline real *writable(real[:, ::1] array) noexcept nogil:
+    return &array[0, 0] if array.shape[0] > 0 and array.shape[1] > 0 else NULL
+
+
+cdef object dtype_of(const real *which):
+    return np.float32 if real is float else np.float64
+
+
+cdef real[::1] packed(const real[:, ::1] B, bint transposed):
+    """The panels of B, or of Bᵀ, for a product X B."""
+    cdef Py_ssize_t rows = B.shape[0], cols = B.shape[1]
+    cdef Py_ssize_t k = cols if transposed else rows, n = rows if transposed else cols
+    # One value at least, for an array must have an address.
+    cdef real[::1] panels = np.empty(
+        max(1, panels_size(k, n, data(B))), dtype_of(data(B)))
+    if transposed:
+        pack(k, n, data(B), 1, cols, &panels[0])
+    else:
+        pack(k, n, data(B), cols, 1, &panels[0])
+    return panels
+
+
+# ------------------------------------------------------------------ functions in the loops
+
+cdef class BlockFunction:
+    """A function that the loops call on blocks of rows: C's or Python's.
+
+    ``call_f32`` and ``call_f64`` are NULL where it is Python's: then ``python(step, *blocks)`` is
+    called, which must return a C-contiguous array of its blocks' shape and dtype.
+    """
+    cdef block_function_f32 call_f32
+    cdef block_function_f64 call_f64
+    cdef readonly int n_in
+    cdef readonly double parameter
+    cdef object python
+
+
+cdef class PythonFunction(BlockFunction):
+    """A Python callable for the loops."""
+
+    def __init__(self, python, int n_in):
+        self.call_f32 = NULL
+        self.call_f64 = NULL
+        self.python = python
+        self.n_in = n_in
+
+
+cdef class Function(BlockFunction):
+    """A C function of this build: ``function(name, parameter)``.
+
+    Called on arrays of one shape and of dtype float32 or float64, it returns a new array. Two are
+    equal if their names and parameters are.
+    """
+    cdef readonly str name
+
+    def __init__(self, str name not None, double parameter=0.0):
+        cdef int i = 0
+        cdef bytes wanted = name.encode()
+        self.call_f32 = NULL
+        while K32.functions[i].name != NULL:
+            if wanted == K32.functions[i].name:
+                self.call_f32 = K32.functions[i].call
+                self.call_f64 = K64.functions[i].call
+                self.n_in = K32.functions[i].n_in
+            i += 1
+        if self.call_f32 == NULL:
+            raise ValueError(f"name: got {name!r}, need the name of a C function of cybptt")
+        self.name = name
+        self.parameter = parameter
+
+    def __call__(self, *arguments):
+        if len(arguments) != self.n_in:
+            raise TypeError(f"{self.name}: got {len(arguments)} arrays, need {self.n_in}")
+        blocks = [np.asarray(a) for a in arguments]
+        dtype = np.result_type(*blocks)
+        dtype = np.float32 if dtype in (np.float32, np.float16) else np.float64
+        shape = blocks[0].shape
+        if any(b.shape != shape for b in blocks):
+            raise ValueError(f"{self.name}: got arrays of shapes {[b.shape for b in blocks]}, "
+                             "need one shape")
+        cols = shape[len(shape) - 1] if shape else 1
+        flat = [np.require(b, dtype, "CA").reshape(-1, cols) if cols else b for b in blocks]
+        out = np.empty(shape, dtype)
+        if out.size:
+            if dtype is np.float32:
+                call_on_arrays[float](self, flat, out.reshape(-1, cols))
+            else:
+                call_on_arrays[double](self, flat, out.reshape(-1, cols))
+        return out[()]
+
+    def __reduce__(self):
+        return Function, (self.name, self.parameter)
+
+    def __eq__(self, other):
+        if not isinstance(other, Function):
+            return NotImplemented
+        return (self.name, self.parameter) == (other.name, other.parameter)
+
+    def __hash__(self):
+        return hash((self.name, self.parameter))
+
+    def __repr__(self):
+        return f"cybptt._core.Function({self.name!r}, {self.parameter!r})"
+
+
+function = Function
+
+
+cdef call_on_arrays(Function f, list arrays, real[:, ::1] out):
+    cdef const real *pointers[3]
+    cdef const real[:, ::1] block
+    for i, array in enumerate(arrays):
+        block = array
+        pointers[i] = data(block)
+    with nogil:
+        if real is float:
+            f.call_f32(pointers, writable(out), out.shape[0], out.shape[1], f.parameter)
+        else:
+            f.call_f64(pointers, writable(out), out.shape[0], out.shape[1], f.parameter)
+
+
+cdef inline int apply(
+    BlockFunction f, const real **inputs, real *out, Py_ssize_t rows, Py_ssize_t cols,
+    Py_ssize_t step
+) except -1 nogil:
+    if real is float:
+        if f.call_f32 != NULL:
+            f.call_f32(inputs, out, rows, cols, f.parameter)
+            return 0
+    else:
+        if f.call_f64 != NULL:
+            f.call_f64(inputs, out, rows, cols, f.parameter)
+            return 0
+    with gil:
+        return apply_python(f, inputs, out, rows, cols, step)
+
+
+cdef int apply_python(
+    BlockFunction f, const real **inputs, real *out, Py_ssize_t rows, Py_ssize_t cols,
+    Py_ssize_t step
+) except -1:
+    cdef real[:, ::1] block
+    cdef const real[:, ::1] result
+    cdef size_t size = <size_t> (rows * cols) * sizeof(real)
+    if size == 0:
+        return 0
+    blocks = []
+    for i in range(f.n_in):
+        array = np.empty((rows, cols), dtype_of(inputs[0]))
+        block = array
+        memcpy(&block[0, 0], inputs[i], size)
+        blocks.append(array)
+    result = f.python(step, *blocks)
+    if result.shape[0] != rows or result.shape[1] != cols:
+        raise ValueError("a Python function returned another shape than it was given")
+    memcpy(out, &result[0, 0], size)
+    return 0
+
+
+cdef class LossFunction:
+    """The value or the gradient of a C loss of this build: ``loss_function(name, part)``.
+
+    Called with o (N, O), float32 or float64, and y, classes (N,) or values (N, O): the value is
+    (N,), the gradient (N, O).
+    """
+    cdef loss_function_f32 call_f32
+    cdef loss_function_f64 call_f64
+    cdef bint classes
+    cdef readonly str name
+    cdef readonly str part
+    cdef readonly double parameter
+
+    def __init__(self, str name not None, str part not None, double parameter=0.0):
+        cdef int i = 0
+        cdef bytes wanted = name.encode()
+        self.call_f32 = NULL
+        while K32.losses[i].name != NULL:
+            if wanted == K32.losses[i].name:
+                self.call_f32 = K32.losses[i].call
+                self.call_f64 = K64.losses[i].call
+                self.classes = K32.losses[i].classes
+            i += 1
+        if self.call_f32 == NULL or part not in ("value", "gradient"):
+            raise ValueError(f"name, part: got {name!r}, {part!r}, need a C loss of cybptt, and "
+                             "'value' or 'gradient'")
+        self.name, self.part, self.parameter = name, part, parameter
+
+    def __call__(self, o, y):
+        o = np.asarray(o)
+        dtype = np.float32 if o.dtype in (np.float32, np.float16) else np.float64
+        o = np.require(o, dtype, "CA")
+        if o.ndim != 2:
+            raise ValueError(f"o: got an array of shape {o.shape}, need (N, O)")
+        y = np.require(y, np.intp if self.classes else dtype, "CA")
+        needed = o.shape[:1] if self.classes else o.shape
+        if y.shape != needed:
+            raise ValueError(f"y: got an array of shape {y.shape}, need {needed}")
+        if self.classes and y.size and not (0 <= y.min() and y.max() < o.shape[1]):
+            raise ValueError(f"y: got labels {y.min()} … {y.max()}, need 0 … {o.shape[1] - 1}")
+        out = np.empty(o.shape[0] if self.part == "value" else o.shape, dtype)
+        if out.size == 0:
+            return out
+        if o.shape[1] == 0:  # a sum over no outputs
+            out[...] = 0
+        elif dtype is np.float32:
+            loss_on_arrays[float](self, o, y.reshape(o.shape[0], -1), out.reshape(o.shape[0], -1))
+        else:
+            loss_on_arrays[double](self, o, y.reshape(o.shape[0], -1), out.reshape(o.shape[0], -1))
+        return out
+
+    def __reduce__(self):
+        return LossFunction, (self.name, self.part, self.parameter)
+
+    def __eq__(self, other):
+        if not isinstance(other, LossFunction):
+            return NotImplemented
+        return self.__reduce__() == other.__reduce__()
+
+    def __hash__(self):
+        return hash((self.name, self.part, self.parameter))
+
+    def __repr__(self):
+        return f"cybptt._core.LossFunction({self.name!r}, {self.part!r}, {self.parameter!r})"
+
+
+loss_function = LossFunction
+
+
+cdef loss_on_arrays(LossFunction f, const real[:, ::1] o, y, real[:, ::1] out):
+    cdef const Py_ssize_t[:, ::1] labels
+    cdef const real[:, ::1] values
+    cdef const void *targets
+    cdef real *value = NULL
+    cdef real *gradient = NULL
+    if f.classes:
+        labels = y
+        targets = &labels[0, 0]
+    else:
+        values = y
+        targets = &values[0, 0]
+    if f.part == "value":
+        value = writable(out)
+    else:
+        gradient = writable(out)
+    with nogil:
+        if real is float:
+            f.call_f32(data(o), targets, value, gradient, o.shape[0], o.shape[1], f.parameter)
+        else:
+            f.call_f64(data(o), targets, value, gradient, o.shape[0], o.shape[1], f.parameter)
+
+
+# ------------------------------------------------------------------ outside the time loop
+
+def affine(const real[:, ::1] x not None, const real[:, ::1] weights not None,
+           const real[::1] bias, real[:, ::1] out not None):
+    """out = bias + x weightsᵀ: b + U x(t) of 10.8 and c + V h(t) of 10.10, for all rows at once.
+
+    (N, n) = (n,) + (N, k)(k, n); a bias of None adds to what out holds.
+    """
+    cdef Py_ssize_t N = x.shape[0], k = x.shape[1], n = weights.shape[0]
+    cdef real[::1] panels = packed(weights, True)
+    if N == 0 or n == 0:
+        return
+    with nogil:
+        if bias is None:
+            product(N, k, n, data(x), k, &panels[0], writable(out), n, writable(out), n)
+        else:
+            product(N, k, n, data(x), k, &panels[0], &bias[0], 0, writable(out), n)
+
+
+def add_pullback(const real[:, ::1] gradient not None, const real[:, ::1] weights not None,
+                 real[:, ::1] out not None):
+    """out += gradient weights: Vᵀ ∇o of 10.19 and 10.21, Uᵀ ∇a of C.2, for all rows at once.
+
+    (N, k) += (N, n)(n, k)
+    """
+    cdef Py_ssize_t N = gradient.shape[0], n = gradient.shape[1], k = weights.shape[1]
+    cdef real[::1] panels = packed(weights, False)
+    if N == 0 or k == 0:
+        return
+    with nogil:
+        product(N, n, k, data(gradient), n, &panels[0], writable(out), k, writable(out), k)
+
+
+def gather(const Py_ssize_t[::1] tokens not None, const real[:, ::1] columns not None,
+           const real[::1] bias not None, real[:, ::1] out not None):
+    """out = b + U x, x one-hot: the row `token` of columns = Uᵀ (I, H). Tokens are in range."""
+    cdef Py_ssize_t H = columns.shape[1], i, j
+    cdef const real *u
+    cdef const real *b
+    cdef real *o
+    if tokens.shape[0] == 0 or H == 0:
+        return
+    b = &bias[0]
+    with nogil:
+        for i in range(tokens.shape[0]):
+            u = data(columns) + tokens[i] * H
+            o = writable(out) + i * H
+            for j in range(H):
+                o[j] = b[j] + u[j]
+
+
+def scatter(const Py_ssize_t[::1] tokens not None, const real[:, ::1] grad_a not None,
+            real[:, ::1] out not None):
+    """out[token] += ∇a of its row, the last row first: (∇_U L)ᵀ of 10.28 for one-hot x."""
+    cdef Py_ssize_t H = grad_a.shape[1], i, j
+    cdef const real *g
+    cdef real *o
+    with nogil:
+        for i in range(tokens.shape[0] - 1, -1, -1):
+            g = data(grad_a) + i * H
+            o = writable(out) + tokens[i] * H
+            for j in range(H):
+                o[j] += g[j]
+
+
+def add_outer(const Py_ssize_t[::1] blocks not None, const real[:, ::1] left not None,
+              const real[:, ::1] right not None, real[:, ::1] out not None):
+    """out += Σ over rows of left rightᵀ: 10.24, 10.26 and 10.28.
+
+    (m, n) += (m, N)(N, n). Block i are the rows blocks[i] … blocks[i + 1]; the last block is added
+    first, so that a pass that goes back through time block by block gives the same bits.
+    """
+    cdef Py_ssize_t m = left.shape[1], n = right.shape[1], i, row, rows, largest = 0
+    cdef real[::1] panels
+    for i in range(blocks.shape[0] - 1):
+        largest = max(largest, blocks[i + 1] - blocks[i])
+    if m == 0 or n == 0 or largest == 0:
+        return
+    panels = np.empty(panels_size(largest, n, data(right)), dtype_of(data(right)))
+    with nogil:
+        for i in range(blocks.shape[0] - 2, -1, -1):
+            row, rows = blocks[i], blocks[i + 1] - blocks[i]
+            if rows > 0:
+                pack(rows, n, data(right) + row * n, n, 1, &panels[0])
+                product_t(m, rows, n, data(left) + row * m, m, &panels[0],
+                          writable(out), n, writable(out), n)
+
+
+def add_rows(const Py_ssize_t[::1] blocks not None, const real[:, ::1] rows not None,
+             real[::1] out not None):
+    """out += Σ over rows: 10.22 and 10.23. (n,) += (N, n), by blocks as in `add_outer`."""
+    cdef Py_ssize_t n = rows.shape[1], i, count
+    if n == 0:
+        return
+    with nogil:
+        for i in range(blocks.shape[0] - 2, -1, -1):
+            count = blocks[i + 1] - blocks[i]
+            if count > 0:
+                if real is float:
+                    K32.add_rows(count, n, data(rows) + blocks[i] * n, n, &out[0])
+                else:
+                    K64.add_rows(count, n, data(rows) + blocks[i] * n, n, &out[0])
+
+
+# ------------------------------------------------------------------ the time loops
+
+# How many multiplications pass between two looks at the signals: some 20 ms of a slow processor.
+cdef Py_ssize_t WORK_BETWEEN_SIGNALS = 50_000_000
+
+
+cdef inline int look_for_signals(Py_ssize_t *work, Py_ssize_t more) except -1 nogil:
+    """Ctrl-C in a long pass: every so much work, ask the interpreter whether it has been pressed."""
+    work[0] += more
+    if work[0] < WORK_BETWEEN_SIGNALS:
+        return 0
+    work[0] = 0
+    with gil:
+        PyErr_CheckSignals()  # raises, by `except -1`, what the handler raises
+    return 0
+
+
+def forward(const Py_ssize_t[::1] counts not None, real[:, ::1] h not None,
+            real[:, ::1] a not None, BlockFunction activation not None,
+            const real[:, ::1] W=None, const real[:, ::1] R=None, real[:, ::1] u=None,
+            const cython.uchar[::1] free=None, const real[:, ::1] V=None,
+            const real[::1] c=None, real[:, ::1] o=None, real[:, ::1] y_hat=None,
+            BlockFunction link=None):
+    """10.8 and 10.9 through time; with u, also what an output recurrence feeds back (C.4, C.5).
+
+    Parameters
+    ----------
+    counts : (T,) rows of each step, see Design B
+    h : (B + N, H), h(0) before it; h(1) … written here
+    a : (N, H), on entry b + U x(t), on return a(t). It may be h[B:], where a is not kept.
+    activation : f
+    W : (H, H), None where there is no path from h(t−1) to h(t)
+    R : (H, O), what multiplies u(t); None where u is known beforehand and was added to a
+    u : (N, O), y(t−1) in the forced rows and in the first step; the free rows are written here
+    free : (N,), 1 where u(t) is the output of the step before
+    V, c, o : (O, H), (O,), (N, O): needed with u
+    y_hat, link : (N, O): given where ŷ is fed back instead of o
+    """
+    cdef Py_ssize_t T = counts.shape[0], H = h.shape[1], B = h.shape[0] - a.shape[0]
+    cdef Py_ssize_t O = 0 if u is None else u.shape[1]
+    cdef Py_ssize_t t, n, i, j, row = 0, previous = 0, work = 0, work_of_row
+    cdef real *h_all = writable(h)
+    cdef real *a_all = writable(a)
+    cdef real *u_all = NULL
+    cdef real *o_all = NULL
+    cdef const real *fed = NULL
+    cdef const real *block
+    cdef const real *bias = NULL
+    cdef real[::1] W_panels, R_panels, V_panels
+    if W is not None:
+        W_panels = packed(W, True)
+    if u is not None:
+        R_panels = packed(R, True)
+        V_panels = packed(V, True)
+        u_all, o_all = writable(u), writable(o)
+        fed = data(o) if y_hat is None else data(y_hat)
+        bias = &c[0] if O > 0 else NULL
+    if H == 0 and O == 0:
+        return
+    work_of_row = H * (H + 2 * O) + 64 * (H + O)
+
+    with nogil:
+        for t in range(T):
+            n = counts[t]
+            if n == 0:
+                break
+            if u is not None:
+                # C.5  u(t) = o(t−1) or ŷ(t−1) where the step is free        (n, O)
+                if t > 0:
+                    for i in range(n):
+                        if free[row + i]:
+                            for j in range(O):
+                                u_all[(row + i) * O + j] = fed[(previous + i) * O + j]
+                # C.4  a(t) = b + U x(t) + R u(t) + …           (n, H) += (n, O)(O, H)
+                product(n, O, H, u_all + row * O, O, &R_panels[0],
+                        a_all + row * H, H, a_all + row * H, H)
+            if W is not None:
+                # 10.8  a(t) = b + U x(t) + W h(t−1)            (n, H) += (n, H)(H, H)
+                product(n, H, H, h_all + (previous if t == 0 else B + previous) * H, H,
+                        &W_panels[0], a_all + row * H, H, a_all + row * H, H)
+            # 10.9  h(t) = f(a(t))                              (n, H)
+            block = a_all + row * H
+            apply(activation, &block, h_all + (B + row) * H, n, H, t)
+            if u is not None:
+                # 10.10  o(t) = c + V h(t)                      (n, O) = (O,) + (n, H)(H, O)
+                product(n, H, O, h_all + (B + row) * H, H, &V_panels[0],
+                        bias, 0, o_all + row * O, O)
+                if y_hat is not None:
+                    # 10.11  ŷ(t), fed back                     (n, O)
+                    block = o_all + row * O
+                    apply(link, &block, writable(y_hat) + row * O, n, O, t)
+            previous = row
+            row += n
+            look_for_signals(&work, n * work_of_row)
+
+
+def backward(const Py_ssize_t[::1] counts not None, real[:, ::1] grad_h not None,
+             real[:, ::1] grad_a not None, const real[:, ::1] slope not None,
+             const real[:, ::1] W=None, const real[:, ::1] R=None,
+             const cython.uchar[::1] free=None, const real[:, ::1] V=None,
+             real[:, ::1] grad_o=None, const real[:, ::1] o=None,
+             const real[:, ::1] y_hat=None, BlockFunction link_vjp=None):
+    """10.19, 10.21 and C.1 back through time; with `free`, also what was fed back (C.6).
+
+    Parameters
+    ----------
+    counts : (T,) rows of each step, see Design B
+    grad_h : (B + N, H), on entry what reaches h(0), h(1), … from outside the recurrence (but for
+        V's part with `free`, that is added here); on return ∇h
+    grad_a : (N, H), written
+    slope : (N, H), f′(a(t)). It may be grad_a.
+    W : (H, H), None where there is no path from h(t−1) to h(t)
+    R, free, V, grad_o : (H, O), (N,), (O, H), (N, O): given where some u(t) was the model's own
+        output; grad_o is on entry the losses' part
+    o, y_hat, link_vjp : (N, O), (N, O): given where that output was ŷ
+    """
+    cdef Py_ssize_t T = counts.shape[0], H = grad_h.shape[1], B = grad_h.shape[0] - grad_a.shape[0]
+    cdef Py_ssize_t O = 0 if free is None else grad_o.shape[1]
+    cdef Py_ssize_t t, n, m = 0, i, j, row = grad_a.shape[0], following = row, work = 0, work_of_row
+    cdef real *h_all = writable(grad_h)
+    cdef real *a_all = writable(grad_a)
+    cdef const real *slope_all = data(slope)
+    cdef real *o_all = NULL
+    cdef real *h_t
+    cdef const real *blocks[3]
+    cdef real[::1] W_panels, R_panels, V_panels
+    cdef real[:, ::1] grad_u, zeros, through_link
+    if W is not None:
+        W_panels = packed(W, False)
+    if free is not None:
+        R_panels = packed(R, False)
+        V_panels = packed(V, False)
+        o_all = writable(grad_o)
+        largest = counts[0] if T > 0 else 0
+        grad_u = np.empty((max(1, largest), max(1, O)), dtype_of(data(slope)))
+        zeros = np.zeros((1, max(1, O)), dtype_of(data(slope)))
+        through_link = np.empty((max(1, largest), max(1, O)), dtype_of(data(slope)))
+    if H == 0 and O == 0:
+        return
+    work_of_row = H * (H + 2 * O) + 64 * (H + O)
+
+    with nogil:
+        for t in range(T - 1, -1, -1):
+            n = counts[t]
+            if n == 0:
+                continue
+            row -= n
+            h_t = h_all + (B + row) * H
+            if free is not None:
+                if m > 0:
+                    # C.6  ∇u(t+1) = Rᵀ ∇a(t+1)                  (m, O) = (m, H)(H, O)
+                    product(m, H, O, a_all + following * H, H, &R_panels[0],
+                            &zeros[0, 0], 0, &grad_u[0, 0], O)
+                    if link_vjp is not None:
+                        # C.6  J(t)ᵀ of it, J the link's       (m, O)
+                        for i in range(m):
+                            if not free[following + i]:
+                                for j in range(O):
+                                    grad_u[i, j] = 0
+                        blocks[0] = data(o) + row * O
+                        blocks[1] = data(y_hat) + row * O
+                        blocks[2] = &grad_u[0, 0]
+                        apply(link_vjp, blocks, &through_link[0, 0], m, O, t)
+                    for i in range(m):
+                        if free[following + i]:
+                            for j in range(O):
+                                o_all[(row + i) * O + j] += (
+                                    grad_u[i, j] if link_vjp is None else through_link[i, j])
+                # 10.21  ∇h(t) = Vᵀ ∇o(t) + …                    (n, H) += (n, O)(O, H)
+                product(n, O, H, o_all + row * O, O, &V_panels[0], h_t, H, h_t, H)
+            if W is not None and m > 0:
+                # 10.21  … + Wᵀ ∇a(t+1)                          (m, H) += (m, H)(H, H)
+                product(m, H, H, a_all + following * H, H, &W_panels[0], h_t, H, h_t, H)
+            # C.1  ∇a(t) = f′(a(t)) ⊙ ∇h(t)                      (n, H)
+            multiply(n * H, slope_all + row * H, h_t, a_all + row * H)
+            following, m = row, n
+            look_for_signals(&work, n * work_of_row)
+        if W is not None and m > 0:
+            # C.3  ∇h(0) = Wᵀ ∇a(1)                              (m, H) += (m, H)(H, H)
+            product(m, H, H, a_all, H, &W_panels[0], h_all, H, h_all, H)

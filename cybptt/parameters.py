@@ -1,0 +1,157 @@
+"""The numbers of a model: one vector, and named views on it."""
+
+from __future__ import annotations
+
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from cybptt.rnn import RNN
+
+Array = NDArray[Any]
+
+
+class Parameters(Mapping[str, Array]):
+    """U, W, V, b, c (and R) of one model, as views on one flat vector.
+
+    Made by `RNN.init` and `RNN.parameters`; the vector is always a copy of what was given. It has
+    no equation of its own: the letters are those of :eq:`10.8`, :eq:`10.10` and C.4.
+
+    Parameters
+    ----------
+    rnn : RNN
+        The model that they are of.
+    vector : ndarray, shape (n,), float32 or float64
+        Taken as it is, not copied: C-contiguous and writable.
+
+    Attributes
+    ----------
+    vector : ndarray, shape (n,)
+        All of them, in the order U W V b c R, each in C order.
+    U : ndarray, shape (H, I)
+        From x(t) to a(t).
+    W : ndarray, shape (H, H), or (H, O) with ``recurrence="output"``
+        From h(t−1), or from what is fed back, to a(t).
+    V : ndarray, shape (O, H)
+        From h(t) to o(t). V and c are absent where the model has no output layer.
+    b, c : ndarray, shapes (H,) and (O,)
+        The biases of a(t) and o(t).
+    R : ndarray, shape (H, O)
+        From what is fed back to a(t), with ``recurrence="both"`` alone.
+    rnn : RNN
+    dtype : numpy.dtype
+
+    Examples
+    --------
+    >>> import cybptt
+    >>> params = cybptt.RNN(1, 2, 3).init(seed=0)
+    >>> params.W[...] = 0          # through a view,
+    >>> params.b = [1.0, -1.0]     # by assignment,
+    >>> params.vector *= 0.5       # or all at once
+    >>> params["b"]
+    array([ 0.5, -0.5])
+    >>> list(params)
+    ['U', 'W', 'V', 'b', 'c']
+    """
+
+    __slots__ = ("_vector", "_views", "rnn")
+
+    def __init__(self, rnn: RNN, vector: Array) -> None:
+        views: dict[str, Array] = {}
+        offset = 0
+        for name, shape in rnn.shapes.items():
+            size = int(np.prod(shape))
+            views[name] = vector[offset : offset + size].reshape(shape)
+            offset += size
+        object.__setattr__(self, "rnn", rnn)
+        object.__setattr__(self, "_vector", vector)
+        object.__setattr__(self, "_views", views)
+
+    @property
+    def vector(self) -> Array:
+        """All parameters, in the order U W V b c R."""
+        return self._vector
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+        return self._vector.dtype
+
+    def copy(self) -> Parameters:
+        """The same numbers in a vector of their own."""
+        return Parameters(self.rnn, self._vector.copy())
+
+    def astype(self, dtype: Any) -> Parameters:
+        """The same numbers as float32 or float64, in a vector of their own."""
+        return self.rnn.parameters(self._vector.astype(dtype))
+
+    # -------------------------------------------------------------- as attributes
+
+    def __getattr__(self, name: str) -> Array:
+        try:
+            return self._views[name]
+        except KeyError:
+            raise AttributeError(
+                f"{name}: this model's parameters are {', '.join(self._views)}"
+            ) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "vector":
+            self._write(name, self._vector, value)
+        elif name in self._views:
+            self._write(name, self._views[name], value)
+        else:
+            raise AttributeError(
+                f"{name}: this model's parameters are vector, {', '.join(self._views)}"
+            )
+
+    @staticmethod
+    def _write(name: str, view: Array, value: Any) -> None:
+        from cybptt._validate import numbers
+
+        new = numbers(name, value, view.dtype)
+        if new.shape not in (view.shape, ()):
+            raise ValueError(
+                f"{name}: got an array of shape {new.shape}, need {view.shape} or one number"
+            )
+        view[...] = new
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._views})
+
+    # -------------------------------------------------------------- as a mapping
+
+    def __getitem__(self, name: str) -> Array:
+        return self._views[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._views)
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def keys(self) -> KeysView[str]:
+        """The parameters' names, in the vector's order."""
+        return self._views.keys()
+
+    def values(self) -> ValuesView[Array]:
+        """The views, in the vector's order."""
+        return self._views.values()
+
+    def items(self) -> ItemsView[str, Array]:
+        """Names and views, in the vector's order."""
+        return self._views.items()
+
+    # Arrays have no equality that gives one answer, so these are equal only to themselves.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Parameters, (self.rnn, self._vector)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name} {view.shape}" for name, view in self._views.items())
+        return f"<Parameters, {self._vector.size} of {self.dtype}: {shapes}>"

@@ -1,0 +1,724 @@
+"""`RNN`: a recurrent network of section 10.2, its forward pass and its gradients.
+
+Here arguments are checked, once, and handed to the passes; nothing is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cybptt import _checkpoint, _generate, _inputs, _passes
+from cybptt import _validate as check
+from cybptt.description import Description
+from cybptt.parameters import Parameters
+from cybptt.trace import Gradients, State, Trace
+
+Array = NDArray[Any]
+Reduction = Literal["sum", "mean"] | float
+Seed = int | np.random.Generator | None
+
+
+class RNN(Description):
+    """A recurrent network: sizes, activation, loss and pattern of recurrence.
+
+    An immutable description without numbers: these live in `Parameters`, so that one RNN serves
+    many parameter vectors, threads and processes. It is hashable, comparable and picklable.
+
+    Parameters
+    ----------
+    n_inputs, n_hidden : int
+        I and H, ≥ 0.
+    n_outputs : int or None
+        O, ≥ 0. None: no output layer, o is h, and V and c are absent.
+    activation : str or Activation
+        f of :eq:`10.9`: a registered name or an object.
+    loss : str or Loss
+        L(t) of :eq:`10.12` and ŷ of :eq:`10.11`: a registered name or an object.
+    recurrence : {"hidden", "output", "both"}
+        What reaches the next step: h (figure 10.3), the output (figure 10.4), or both.
+    outputs : {"all", "last"}
+        An output at each step, or one at the end (figure 10.5; with ``recurrence="hidden"``).
+    feedback : {"o", "y_hat"}
+        What an output recurrence feeds back when it runs free.
+    inputs : {"values", "tokens"}
+        x is (T, B, I) numbers, or (T, B) integers in 0 … I − 1, as if one-hot.
+
+    Attributes
+    ----------
+    n_inputs, n_hidden, n_outputs, activation, loss, recurrence, outputs, feedback, inputs
+        The arguments; ``activation`` and ``loss`` as the objects that their names stood for.
+    shapes : dict
+        The shape of each parameter, in the order of the flat vector.
+    n_parameters : int
+        The length of the flat vector.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For sizes below 0, unknown names, and patterns that do not go together.
+
+    Notes
+    -----
+    :eq:`10.8` to :eq:`10.11`, and C.4 and C.5 for what is fed back. Goodfellow, Bengio and
+    Courville, *Deep Learning*, MIT Press 2016, section 10.2.
+
+    Examples
+    --------
+    >>> import cybptt, numpy as np
+    >>> rnn = cybptt.RNN(n_inputs=2, n_hidden=3, n_outputs=2)
+    >>> rnn
+    RNN(2, 3, 2)
+    >>> params = rnn.init(seed=0)
+    >>> x, y = np.ones((5, 2)), np.array([0, 1, 0, 1, 0])    # one sequence of five steps
+    >>> loss, grad = rnn.value_and_grad(params, x, y)
+    >>> grad.W.shape
+    (3, 3)
+    """
+
+    __slots__ = ()
+
+    # -------------------------------------------------------------- forward
+
+    def forward(
+        self,
+        params: Parameters,
+        x: ArrayLike,
+        *,
+        h0: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        y0: ArrayLike | None = None,
+        state: State | None = None,
+        lengths: ArrayLike | None = None,
+        teacher_forcing: ArrayLike | None = None,
+        seed: Seed = None,
+    ) -> Trace:
+        """Compute every node of every step: :eq:`10.8` to :eq:`10.11`, C.4 and C.5.
+
+        With output recurrence and teacher forcing at all steps there is no loop over time: u(t) =
+        y(t−1) is known for all t before the pass, a(t) has no path from step t−1 (C.8), and all
+        steps are computed at once. That is the time-parallel training of figure 10.6.
+
+        Parameters
+        ----------
+        params : Parameters
+            Their dtype is the dtype of everything computed.
+        x : array_like, shape (T, B, I) or (T, I); integers (T, B) or (T,) for tokens
+            The inputs, time first. Without the B axis it is one sequence, and every other argument
+            and result lacks the B axis too.
+        h0 : array_like, shape (B, H) or (H,), optional
+            h(0); zeros when not given.
+        y : array_like, shape (T, B) of labels or (T, B, O) of values, optional
+            What teacher forcing feeds: step t is given y(t−1), one-hot for labels.
+        y0 : array_like, shape (B, O) or (O,), or labels (B,), optional
+            What stands before y(1), and before the first output; zeros when not given.
+        state : State, optional
+            Where an earlier call ended; it excludes h0 and y0.
+        lengths : array_like of int, shape (B,), optional
+            Steps of each sequence, 0 … T; all T when not given. Past them h repeats (and o where it
+            is h), and all else is 0.
+        teacher_forcing : bool, float in 0 … 1, or array_like of bool, shape (T, B), optional
+            Which steps are given y(t−1) instead of the model's own output: all, none, each with a
+            probability, or a mask. None: all where y is given, otherwise none. With output
+            recurrence only.
+        seed : int, numpy.random.Generator or None
+            Decides the draws of a probability.
+
+        Returns
+        -------
+        Trace
+
+        Raises
+        ------
+        ValueError, TypeError
+            For an argument that is not as above; nothing has been computed then.
+        PluginError
+            Where a plugin raises or returns what it should not, naming the step.
+
+        Examples
+        --------
+        >>> import cybptt, numpy as np
+        >>> rnn = cybptt.RNN(1, 1, None)
+        >>> params = rnn.parameters(U=[[1.0]], W=[[0.5]], b=[0.0])
+        >>> trace = rnn.forward(params, np.array([[1.0], [0.0]]))
+        >>> trace.a                     # 10.8: 1, then 0.5 tanh 1
+        array([[1.        ],
+               [0.38079708]])
+        >>> trace.h                     # 10.9
+        array([[0.76159416],
+               [0.36339949]])
+        """
+        run = self._forward(
+            self._own(params).copy(), x, h0, y, y0, state, lengths, teacher_forcing, seed
+        )
+        if isinstance(x, np.ndarray) and np.may_share_memory(run.x, x):
+            run.x = run.x.copy()  # the trace must outlive what the caller does to x
+        return Trace(run)
+
+    def _forward(
+        self,
+        params: Parameters,
+        x: Any,
+        h0: Any,
+        y: Any,
+        y0: Any,
+        state: Any,
+        lengths: Any,
+        teacher_forcing: Any,
+        seed: Any,
+    ) -> _passes.Pass:
+        dtype = params.dtype
+        layout, rows = _inputs.sequences(self, dtype, x, lengths)
+        start = _inputs.start(self, layout, dtype, h0, y0, state)
+        if y is not None and self.recurrence == "hidden":
+            raise check.wrong_value(
+                "y", check.describe(y), "None: recurrence='hidden' feeds no output back"
+            )
+        given = None if y is None else _inputs.targets(self, layout, dtype, y)
+        fed = _inputs.feeding(self, layout, start, given, teacher_forcing, seed, dtype)
+        return _passes.forward(self, params, layout, rows, start, fed, given)
+
+    def predict(
+        self,
+        params: Parameters,
+        x: ArrayLike,
+        *,
+        h0: ArrayLike | None = None,
+        y0: ArrayLike | None = None,
+        state: State | None = None,
+        lengths: ArrayLike | None = None,
+    ) -> Array:
+        """Compute ŷ, running free: :eq:`10.11`, by :eq:`10.8` to :eq:`10.10`.
+
+        Parameters
+        ----------
+        params, x, h0, y0, state, lengths
+            As in `forward`.
+
+        Returns
+        -------
+        ndarray, shape (T, B, O), or (B, O) with ``outputs="last"``
+            The loss's link of o: probabilities for losses over classes.
+
+        Raises
+        ------
+        ValueError, TypeError, PluginError
+            As `forward`.
+
+        Examples
+        --------
+        >>> import cybptt, numpy as np
+        >>> rnn = cybptt.RNN(1, 4, 3, outputs="last")
+        >>> rnn.predict(rnn.init(0), np.ones((6, 2, 1))).sum(axis=1)
+        array([1., 1.])
+        """
+        run = self._forward(self._own(params), x, h0, None, y0, state, lengths, None, None)
+        # Not a view on the pass's other nodes: those can go.
+        return np.array(Trace(run).y_hat)
+
+    def step(
+        self, params: Parameters, x_t: ArrayLike, state: State | None = None
+    ) -> tuple[State, Array]:
+        """Compute one step of a stream, running free: :eq:`10.8` to :eq:`10.11`.
+
+        Parameters
+        ----------
+        params : Parameters
+        x_t : array_like, shape (B, I) or (I,); integers (B,) or () for tokens
+            x(t).
+        state : State, optional
+            Where the step before ended; None at the start of a sequence.
+
+        Returns
+        -------
+        state : State
+            To hand to the next step. No trace is kept.
+        y_hat : ndarray, shape (B, O) or (O,)
+
+        Raises
+        ------
+        ValueError, TypeError, PluginError
+            As `forward`.
+
+        Examples
+        --------
+        >>> import cybptt, numpy as np
+        >>> rnn = cybptt.RNN(1, 4, 3)
+        >>> params, state = rnn.init(0), None
+        >>> for x_t in np.ones((5, 1)):
+        ...     state, y_hat = rnn.step(params, x_t, state)
+        >>> np.array_equal(y_hat, rnn.predict(params, np.ones((5, 1)))[-1])
+        True
+        """
+        axes = 1 if self.inputs == "tokens" else 2
+        letters = "(B,) or ()" if self.inputs == "tokens" else f"(B, I) or (I,), I = {self.n_inputs}"
+        array = check.array("x_t", x_t, "biuf", f"an array of shape {letters}")
+        if array.ndim not in (axes - 1, axes) or (
+            self.inputs == "values" and array.shape[-1] != self.n_inputs
+        ):
+            raise check.wrong_value("x_t", check.describe(array), f"shape {letters}")
+        run = self._forward(
+            self._own(params), array[None], None, None, None, state, None, None, None
+        )
+        trace = Trace(run)
+        y_hat = trace.y_hat if self.outputs == "last" else trace.y_hat[0]
+        return trace.state, np.array(y_hat)
+
+    def generate(
+        self,
+        params: Parameters,
+        n_steps: int,
+        *,
+        start: ArrayLike | None = None,
+        x: ArrayLike | None = None,
+        state: State | None = None,
+        feed: str = "sample",
+        temperature: float = 1.0,
+        seed: Seed = None,
+    ) -> Array:
+        """Let the model run on what it has said itself: figure 10.6, in use.
+
+        With hidden recurrence y(t) comes back as x(t+1), so I must be O. With output recurrence
+        y(t) comes back as u(t+1) of C.5.
+
+        Parameters
+        ----------
+        params : Parameters
+        n_steps : int
+            ≥ 0.
+        start : array_like
+            With hidden recurrence x(1), and needed: (B, I) or (I,), or tokens (B,) or (). With
+            output recurrence y0: (B, O) or (O,), or labels (B,); zeros when not given.
+        x : array_like, shape (n_steps, B, I) or (n_steps, I)
+            The inputs, with output recurrence only; may be left out where I is 0.
+        state : State, optional
+            Where an earlier pass ended. With output recurrence it excludes start.
+        feed : {"sample", "argmax", "y_hat", "o"}
+            What comes back: a draw from the loss's distribution, its mode, ŷ, or o.
+        temperature : float
+            > 0; o is divided by it before a class is drawn.
+        seed : int, numpy.random.Generator or None
+            Decides all draws.
+
+        Returns
+        -------
+        ndarray
+            What came back: labels (n_steps, B) for a loss over classes, with "sample" and "argmax";
+            otherwise values (n_steps, B, O). Without the B axis for one sequence.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For an argument that is not as above, and where the loss has no distribution to sample.
+        PluginError
+            As `forward`.
+
+        Examples
+        --------
+        >>> import cybptt
+        >>> rnn = cybptt.RNN(5, 8, 5, inputs="tokens")
+        >>> rnn.generate(rnn.init(0), 6, start=2, feed="argmax").shape
+        (6,)
+        """
+        options = _generate.Options(n_steps, start, x, state, feed, temperature, seed)
+        return _generate.generate(self, self._own(params), options)
+
+    # -------------------------------------------------------------- the loss
+
+    def step_losses(self, trace: Trace, y: ArrayLike) -> Array:
+        """Compute L(t) of each sequence: the terms of :eq:`10.12`.
+
+        Parameters
+        ----------
+        trace : Trace
+            Of this model.
+        y : array_like, shape (T, B) of labels or (T, B, O) of values
+            The targets; (B,) or (B, O) with ``outputs="last"``.
+
+        Returns
+        -------
+        ndarray, shape (T, B), or (B,) with ``outputs="last"``
+            0 past a sequence's length.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For targets of another shape or dtype, or labels out of range.
+        PluginError
+            Where the loss raises or returns what it should not.
+
+        Examples
+        --------
+        >>> import cybptt, numpy as np
+        >>> rnn = cybptt.RNN(1, 2, 2)
+        >>> params = rnn.parameters(np.zeros(rnn.n_parameters))
+        >>> rnn.step_losses(rnn.forward(params, np.ones((2, 1))), [0, 1])    # log 2, twice
+        array([0.69314718, 0.69314718])
+        """
+        run, objective = self._objective(trace, y, None, "sum")
+        values = objective.values(run.o)
+        return run.layout.unsort(values) if self.outputs == "last" else run.layout.unpack(values)
+
+    def total_loss(
+        self,
+        trace: Trace,
+        y: ArrayLike,
+        *,
+        weights: ArrayLike | None = None,
+        reduction: Reduction = "sum",
+    ) -> float:
+        """Compute L, the sum of L(t) over steps and sequences: :eq:`10.12` to :eq:`10.14`.
+
+        Parameters
+        ----------
+        trace : Trace
+            Of this model.
+        y : array_like
+            As in `step_losses`.
+        weights : array_like, shape (T, B), or (B,) with ``outputs="last"``, optional
+            ∂L/∂L(t) of :eq:`10.17`: finite, ≥ 0. A y under weight 0 is not looked at.
+        reduction : {"sum", "mean"} or float
+            "mean" divides by the sum of the weights of the steps that count, a number > 0 by
+            itself.
+
+        Returns
+        -------
+        float
+            In nats, for the losses that are log-likelihoods.
+
+        Raises
+        ------
+        ValueError, TypeError, PluginError
+            As `step_losses`; and for "mean" where nothing counts.
+
+        Examples
+        --------
+        >>> import cybptt, numpy as np
+        >>> rnn = cybptt.RNN(1, 2, 2)
+        >>> params = rnn.parameters(np.zeros(rnn.n_parameters))
+        >>> round(rnn.total_loss(rnn.forward(params, np.ones((2, 1))), [0, 1]), 4)
+        1.3863
+        """
+        run, objective = self._objective(trace, y, weights, reduction)
+        return objective.total(run.o)
+
+    # -------------------------------------------------------------- gradients
+
+    def backward(
+        self,
+        trace: Trace,
+        y: ArrayLike,
+        *,
+        weights: ArrayLike | None = None,
+        reduction: Reduction = "sum",
+    ) -> Gradients:
+        """Compute the gradient of every node and parameter: :eq:`10.17` to :eq:`10.28`.
+
+        Parameters
+        ----------
+        trace : Trace
+            Of this model.
+        y, weights, reduction
+            As in `total_loss`.
+
+        Returns
+        -------
+        Gradients
+
+        Raises
+        ------
+        ValueError, TypeError, PluginError
+            As `total_loss`.
+
+        Examples
+        --------
+        >>> import cybptt, numpy as np
+        >>> rnn = cybptt.RNN(1, 2, 2)
+        >>> params = rnn.parameters(np.zeros(rnn.n_parameters))
+        >>> g = rnn.backward(rnn.forward(params, np.ones((2, 1))), [0, 1])
+        >>> g.o                         # 10.18: ŷ − onehot(y)
+        array([[-0.5,  0.5],
+               [ 0.5, -0.5]])
+        >>> g.parameters.c              # 10.22: their sum over t
+        array([0., 0.])
+        """
+        run, objective = self._objective(trace, y, weights, reduction)
+        return self._gradients(run, objective.gradient(run.o), None)
+
+    def vjp(
+        self, trace: Trace, *, grad_o: ArrayLike | None = None, grad_h: ArrayLike | None = None
+    ) -> Gradients:
+        """Compute all gradients from cotangents of o and h: :eq:`10.19` to :eq:`10.28`.
+
+        What `backward` does with the gradient of a loss, for any function of o and h: how other
+        tools plug in.
+
+        Parameters
+        ----------
+        trace : Trace
+            Of this model.
+        grad_o : array_like, the shape of ``trace.o``, optional
+            What the function's gradient with respect to o is, from outside the network; zeros when
+            not given. Past a sequence's length it is ignored.
+        grad_h : array_like, the shape of ``trace.h``, optional
+            The same for h. Past a sequence's length it goes to the h that is repeated there.
+
+        Returns
+        -------
+        Gradients
+
+        Raises
+        ------
+        ValueError, TypeError
+            For cotangents of another shape or dtype.
+        PluginError
+            Where a plugin's derivative raises or returns what it should not.
+
+        Examples
+        --------
+        >>> import cybptt, numpy as np
+        >>> rnn = cybptt.RNN(1, 2, None)
+        >>> trace = rnn.forward(rnn.init(0), np.ones((3, 1)))
+        >>> g = rnn.vjp(trace, grad_h=np.ones((3, 2)))      # of the sum of all h
+        >>> g.parameters.W.shape
+        (2, 2)
+        """
+        run = self._run(trace)
+        layout, dtype = run.layout, run.params.dtype
+        batch = () if layout.single else (layout.B,)
+        letters = "" if layout.single else "B, "
+        if grad_o is None:
+            rows = np.zeros_like(run.o)
+        else:
+            last = self.outputs == "last"
+            shape = (() if last else (layout.T,)) + (*batch, self.size_o)
+            given = check.shaped(
+                "grad_o", grad_o, dtype, shape, f"({'' if last else 'T, '}{letters}O)"
+            )
+            rows = _inputs.to_rows(layout, given, last, (self.size_o,)).copy()
+        folded = None
+        if grad_h is not None:
+            shape = (layout.T, *batch, self.n_hidden)
+            given = check.shaped("grad_h", grad_h, dtype, shape, f"(T, {letters}H)")
+            folded = layout.fold(given.reshape(layout.T, layout.B, self.n_hidden))
+        return self._gradients(run, rows, folded)
+
+    def _gradients(self, run: _passes.Pass, grad_o: Array, grad_h: Array | None) -> Gradients:
+        layout = run.layout
+        nodes = _passes.backward(run, grad_o, grad_h)
+        parameters = self.parameters(np.zeros_like(run.params.vector))
+        _passes.add_parameter_gradients(run, nodes, parameters)
+        grad_x = _passes.pull_back_x(run, nodes)
+        grad_y0 = _passes.pull_back_y0(run, nodes)
+        outwards = layout.unsort if self.outputs == "last" else layout.unpack
+        return Gradients(
+            parameters=parameters,
+            o=outwards(nodes.o),
+            h=layout.unpack(nodes.h[layout.B :]),
+            a=layout.unpack(nodes.a),
+            x=None if grad_x is None else layout.unpack(grad_x),
+            h0=layout.unsort(nodes.h[: layout.B]),
+            y0=None if grad_y0 is None else layout.unsort(grad_y0),
+        )
+
+    # -------------------------------------------------------------- the fast path
+
+    @overload
+    def value_and_grad(
+        self,
+        params: Parameters,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        return_state: Literal[False] = False,
+        **options: Any,
+    ) -> tuple[float, Parameters]: ...
+
+    @overload
+    def value_and_grad(
+        self,
+        params: Parameters,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        return_state: Literal[True],
+        **options: Any,
+    ) -> tuple[float, Parameters, State]: ...
+
+    def value_and_grad(
+        self,
+        params: Parameters,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        h0: ArrayLike | None = None,
+        y0: ArrayLike | None = None,
+        state: State | None = None,
+        lengths: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
+        reduction: Reduction = "sum",
+        teacher_forcing: ArrayLike | None = None,
+        seed: Seed = None,
+        return_state: bool = False,
+        checkpoint: int | Literal["auto"] | None = None,
+        n_threads: int | None = None,
+        out: Parameters | None = None,
+    ) -> tuple[float, Parameters] | tuple[float, Parameters, State]:
+        """Compute L and the gradient of every parameter: :eq:`10.12` and :eq:`10.22` to :eq:`10.28`.
+
+        `forward`, `total_loss` and `backward` in one, without the nodes: what a training loop
+        calls.
+
+        Parameters
+        ----------
+        params, x, h0, y0, state, lengths, seed
+            As in `forward`.
+        y, weights, reduction
+            As in `total_loss`; y is also what teacher forcing feeds.
+        teacher_forcing : bool, float in 0 … 1, or array_like of bool, shape (T, B), optional
+            As in `forward`; None means True, with output recurrence.
+        return_state : bool
+            Also return where the sequences stand at their ends.
+        checkpoint : int, "auto" or None
+            Keep the states of every so many steps at least and compute the others again on the way
+            back: less memory, more time, the same bits. "auto" keeps of the order of √T.
+        n_threads : int or None
+            At most so many threads; the result has the same bits for any number. This version
+            computes on one.
+        out : Parameters, optional
+            Written with the gradient, and returned as it: of this model and of params's dtype.
+
+        Returns
+        -------
+        loss : float
+        grad : Parameters
+        state : State
+            With ``return_state=True``.
+
+        Raises
+        ------
+        ValueError, TypeError, PluginError
+            As `forward` and `total_loss`; out is then as it was.
+
+        Examples
+        --------
+        >>> import cybptt, numpy as np
+        >>> rnn = cybptt.RNN(1, 2, 2)
+        >>> params = rnn.parameters(np.zeros(rnn.n_parameters))
+        >>> loss, grad = rnn.value_and_grad(params, np.ones((2, 1)), [0, 0])
+        >>> round(loss, 4), grad.c
+        (1.3863, array([-1.,  1.]))
+        """
+        dtype = self._own(params).dtype
+        return_state = check.boolean("return_state", return_state)
+        if n_threads is not None:
+            check.integer("n_threads", n_threads, 1)
+        self._check_out(out, params)
+        layout, rows = _inputs.sequences(self, dtype, x, lengths)
+        start = _inputs.start(self, layout, dtype, h0, y0, state)
+        given = _inputs.targets(self, layout, dtype, y)
+        factor = _inputs.factors(self, layout, weights, reduction)
+        objective = _passes.Objective.of(self, given, factor)
+        fed = _inputs.feeding(self, layout, start, given, teacher_forcing, seed, dtype)
+        grad = self.parameters(np.zeros_like(params.vector))
+        if checkpoint is None:
+            # a is kept only where the activation's derivative is a function of it.
+            keep_a = self.activation.derivative_of == "input"
+            run = _passes.forward(self, params, layout, rows, start, fed, given, keep_a)
+            loss = objective.total(run.o)
+            nodes = _passes.backward(run, objective.gradient(run.o))
+            _passes.add_parameter_gradients(run, nodes, grad)
+            end = run.state() if return_state else None
+        else:
+            steps = _checkpoint.segment_steps(layout, checkpoint)
+            whole = _checkpoint.Whole(self, params, layout, rows, start, fed, given, objective)
+            loss, end_of = _checkpoint.value_and_grad(whole, steps, grad)
+            end = end_of() if return_state else None
+        if out is not None:
+            out.vector[...] = grad.vector
+            grad = out
+        return (loss, grad, end) if return_state else (loss, grad)  # type: ignore[return-value]
+
+    def objective(
+        self, x: ArrayLike, y: ArrayLike, **options: Any
+    ) -> Callable[[Array], tuple[float, Array]]:
+        """Make a function of the flat vector, for optimizers of other libraries.
+
+        Parameters
+        ----------
+        x, y : array_like
+            As in `value_and_grad`.
+        **options
+            The keyword arguments of `value_and_grad`, but ``return_state`` and ``out``.
+
+        Returns
+        -------
+        callable
+            ``fun(vector) -> (loss, gradient)``: float, and ndarray (n,); :eq:`10.12` and
+            :eq:`10.22` to :eq:`10.28`. It may be handed to ``scipy.optimize.minimize`` with
+            ``jac=True``.
+
+        Raises
+        ------
+        TypeError
+            For an option that there is not. The values are checked at each call of the function.
+
+        Examples
+        --------
+        >>> import cybptt, numpy as np
+        >>> rnn = cybptt.RNN(1, 2, 2)
+        >>> fun = rnn.objective(np.ones((2, 1)), [0, 1], reduction="mean")
+        >>> loss, gradient = fun(np.zeros(rnn.n_parameters))
+        >>> gradient.shape
+        (14,)
+        """
+        known = set(RNN.value_and_grad.__kwdefaults__ or ()) - {"return_state", "out"}
+        if unknown := sorted(set(options) - known):
+            raise check.wrong_type("options", unknown[0], f"some of {', '.join(sorted(known))}")
+
+        def fun(vector: Array) -> tuple[float, Array]:
+            loss, grad = self.value_and_grad(self.parameters(vector), x, y, **options)
+            return loss, grad.vector
+
+        return fun
+
+    # -------------------------------------------------------------- whose is it
+
+    def _own(self, params: Any) -> Parameters:
+        if not isinstance(params, Parameters):
+            raise check.wrong_type("params", check.describe(params), "Parameters, as rnn.init() makes")
+        if params.rnn is not self and params.rnn != self:
+            raise check.wrong_value("params", f"parameters of {params.rnn!r}", f"parameters of {self!r}")
+        return params
+
+    def _check_out(self, out: Any, params: Parameters) -> None:
+        if out is None:
+            return
+        need = f"Parameters of {self!r} and {params.dtype}, with memory of their own"
+        if not isinstance(out, Parameters):
+            raise check.wrong_type("out", check.describe(out), need)
+        if out.rnn != self or out.dtype != params.dtype:
+            raise check.wrong_value("out", f"parameters of {out.rnn!r} and {out.dtype}", need)
+        if np.may_share_memory(out.vector, params.vector):
+            raise check.wrong_value("out", "params itself", need)
+
+    def _run(self, trace: Any) -> _passes.Pass:
+        if not isinstance(trace, Trace):
+            raise check.wrong_type("trace", check.describe(trace), "a Trace, as rnn.forward() returns")
+        if trace.rnn is not self and trace.rnn != self:
+            raise check.wrong_value("trace", f"a trace of {trace.rnn!r}", f"a trace of {self!r}")
+        return trace._run
+
+    def _objective(
+        self, trace: Trace, y: Any, weights: Any, reduction: Any
+    ) -> tuple[_passes.Pass, _passes.Objective]:
+        run = self._run(trace)
+        given = _inputs.targets(self, run.layout, run.params.dtype, y)
+        factor = _inputs.factors(self, run.layout, weights, reduction)
+        return run, _passes.Objective.of(self, given, factor)
+
+
+__all__ = ["RNN"]

@@ -1,0 +1,412 @@
+"""Text as a model of sequences reads it: a vocabulary of characters, and a long stream in chunks.
+
+A character model is given a character and asked for the next. :class:`Vocabulary` numbers the
+characters, :class:`Chunks` lays a long text out as B streams side by side and cuts these into
+chunks of at most T steps, for truncated back-propagation with carried state. There are no equations
+here: what the section calls x(t) and y(t) is prepared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, SupportsIndex, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cybptt import _validate as check
+
+__all__ = ["Vocabulary", "Chunks", "read_text", "standard_text", "split", "digest"]
+
+
+def _codes(text: str) -> NDArray[np.uint32]:
+    """The code point of every character."""
+    if not isinstance(text, str):
+        raise TypeError(f"text: got {type(text).__name__}, need str")
+    # surrogatepass: what is not UTF-8 on a command line arrives as lone surrogates, and is refused
+    # by name like any other character that the vocabulary lacks.
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint32)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The characters of a text and their numbers.
+
+    No equation: it numbers the classes of x(t) and y(t).
+
+    Parameters
+    ----------
+    characters : str
+        Each character once, in the order of the code points; a character's number is its place.
+
+    Raises
+    ------
+    ValueError
+        If there is no character, or they are not in order.
+
+    Examples
+    --------
+    >>> from cybptt.text import Vocabulary
+    >>> vocabulary = Vocabulary.of("hello")
+    >>> vocabulary.characters, len(vocabulary)
+    ('ehlo', 4)
+    >>> vocabulary.encode("hole")
+    array([1, 3, 2, 0], dtype=int32)
+    >>> vocabulary.decode([1, 0, 2, 2, 3])
+    'hello'
+    """
+
+    characters: str
+    _codes: NDArray[np.uint32] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        codes = _codes(self.characters)
+        if not codes.size or (np.diff(codes.astype(np.int64)) <= 0).any():
+            raise ValueError(
+                f"characters: got {_short(self.characters)}, need at least one character, "
+                "each once and in the order of the code points"
+            )
+        codes.setflags(write=False)
+        object.__setattr__(self, "_codes", codes)
+
+    @classmethod
+    def of(cls, text: str) -> Vocabulary:
+        """The vocabulary of all the characters that stand in a text.
+
+        No equation: a count of what is there.
+
+        Parameters
+        ----------
+        text : str
+            At least one character.
+
+        Returns
+        -------
+        Vocabulary
+            Of the text's characters.
+
+        Raises
+        ------
+        ValueError
+            If the text is empty.
+
+        Examples
+        --------
+        >>> from cybptt.text import Vocabulary
+        >>> Vocabulary.of("abracadabra")
+        Vocabulary(characters='abcdr')
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"text: got {type(text).__name__}, need str")
+        if not text:
+            raise ValueError("text: got no characters, need at least 1")
+        return cls("".join(sorted(set(text))))
+
+    def __len__(self) -> int:
+        return len(self.characters)
+
+    def encode(self, text: str) -> NDArray[np.int32]:
+        """The numbers of a text's characters.
+
+        No equation: a look-up.
+
+        Parameters
+        ----------
+        text : str
+            Any length, of this vocabulary's characters.
+
+        Returns
+        -------
+        ndarray of int32, (len(text),)
+            Each 0 … len(vocabulary) − 1.
+
+        Raises
+        ------
+        ValueError
+            If a character is not in the vocabulary; the message names it and its place.
+
+        Examples
+        --------
+        >>> from cybptt.text import Vocabulary
+        >>> Vocabulary("abc").encode("cab")
+        array([2, 0, 1], dtype=int32)
+        >>> Vocabulary("abc").encode("bad")
+        Traceback (most recent call last):
+            ...
+        ValueError: text: got 'd' at character 2, need one of the vocabulary's 3: 'abc'
+        """
+        codes = _codes(text)
+        place = np.searchsorted(self._codes, codes)
+        unknown = self._codes[np.minimum(place, len(self) - 1)] != codes
+        if unknown.any():
+            at = int(unknown.argmax())
+            raise ValueError(
+                f"text: got {text[at]!r} at character {at}, "
+                f"need one of the vocabulary's {len(self)}: {_short(self.characters)}"
+            )
+        return place.astype(np.int32)
+
+    def decode(self, tokens: ArrayLike) -> str:
+        """The text that stands behind numbers.
+
+        No equation: a look-up.
+
+        Parameters
+        ----------
+        tokens : array-like of integers, any shape, read in C order
+            Each 0 … len(vocabulary) − 1.
+
+        Returns
+        -------
+        str
+            One character a number.
+
+        Raises
+        ------
+        TypeError
+            If the numbers are not integers.
+        ValueError
+            If one is out of range.
+
+        Examples
+        --------
+        >>> from cybptt.text import Vocabulary
+        >>> Vocabulary("abc").decode([2, 0, 1])
+        'cab'
+        """
+        numbers = np.asarray(tokens)
+        if not numbers.size:
+            return ""
+        if numbers.dtype.kind not in "iu":
+            raise TypeError(f"tokens: got an array of {numbers.dtype}, need integers")
+        if numbers.min() < 0 or numbers.max() >= len(self):
+            wrong = numbers[(numbers < 0) | (numbers >= len(self))].flat[0]
+            raise ValueError(f"tokens: got {wrong}, need integers in 0 … {len(self) - 1}")
+        return self._codes[numbers].astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+
+
+def _short(text: str, most: int = 40) -> str:
+    """A text in quotes, cut where it is long."""
+    return repr(text) if len(text) <= most else repr(text[:most]) + "…"
+
+
+class Chunks(Sequence[tuple[NDArray[Any], NDArray[Any]]]):
+    """A long sequence of tokens as chunks (x, y), y(t) the token after x(t).
+
+    The sequence is laid out as B streams of equal length side by side, each the continuation of
+    the one before it, and the streams are cut into chunks of T steps or one fewer, as evenly as
+    that goes. Chunk k + 1 goes on where chunk k ends, stream by stream: carry the state from one to
+    the next (:func:`cybptt.train.fit` does), and only the gradient is truncated.
+
+    No equation: the section back-propagates through a whole sequence; cutting a long one is what
+    makes that affordable.
+
+    Parameters
+    ----------
+    tokens : array-like of integers, (N,)
+        N at least batch × steps + 1.
+    batch : int ≥ 1
+        The number of streams, B.
+    steps : int ≥ 1
+        The most steps of a chunk, T.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the tokens are not a sequence of integers, or too few for one whole chunk.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cybptt.text import Chunks
+    >>> chunks = Chunks(np.arange(13), batch=2, steps=4)
+    >>> len(chunks), [x.shape for x, y in chunks]
+    (2, [(3, 2), (3, 2)])
+    >>> x, y = chunks[0]
+    >>> x.T
+    array([[0, 1, 2],
+           [6, 7, 8]])
+    >>> y.T
+    array([[1, 2, 3],
+           [7, 8, 9]])
+    """
+
+    def __init__(self, tokens: ArrayLike, *, batch: int, steps: int) -> None:
+        array = np.asarray(tokens)
+        if array.ndim != 1:
+            raise ValueError(f"tokens: got shape {array.shape}, need (N,): one long sequence")
+        if array.dtype.kind not in "iu":
+            raise TypeError(f"tokens: got an array of {array.dtype}, need integers")
+        B, T = check.integer("batch", batch, 1), check.integer("steps", steps, 1)
+        if array.size < B * T + 1:
+            raise ValueError(
+                f"tokens: got {array.size}, need at least {B * T + 1} "
+                f"({B} streams of {T} steps, and one to predict)"
+            )
+        self.batch = B
+        self.steps = T
+        length = (array.size - 1) // B
+        n_chunks = -(-length // T)
+        self._x = array[: B * length].reshape(B, length).T
+        self._y = array[1 : B * length + 1].reshape(B, length).T
+        self._cuts = [k * length // n_chunks for k in range(n_chunks + 1)]
+
+    @property
+    def n_targets(self) -> int:
+        """How many tokens are predicted in one pass over all chunks."""
+        return self._y.size
+
+    def __len__(self) -> int:
+        return len(self._cuts) - 1
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> tuple[NDArray[Any], NDArray[Any]]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[tuple[NDArray[Any], NDArray[Any]]]: ...
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[k] for k in range(*index.indices(len(self)))]
+        k = range(len(self))[index]
+        rows = slice(self._cuts[k], self._cuts[k + 1])
+        return self._x[rows], self._y[rows]
+
+    def __repr__(self) -> str:
+        return f"<Chunks: {len(self)} of {self.steps} steps, {self.batch} streams>"
+
+
+def split(tokens: NDArray[Any], fraction: float) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Hold out the tail of a sequence.
+
+    No equation: what the model is tested on is what it has not been trained on.
+
+    Parameters
+    ----------
+    tokens : ndarray, (N,)
+        The whole sequence.
+    fraction : float, 0 ≤ fraction < 1
+        How much of it is held out, rounded down to a whole number of tokens.
+
+    Returns
+    -------
+    ndarray, (N − n,)
+        What is left to train on: a view.
+    ndarray, (n,)
+        The tail: a view.
+
+    Raises
+    ------
+    ValueError
+        If the fraction is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cybptt.text import split
+    >>> split(np.arange(10), 0.25)
+    (array([0, 1, 2, 3, 4, 5, 6, 7]), array([8, 9]))
+    """
+    if not (isinstance(fraction, (int, float)) and 0 <= fraction < 1):
+        raise ValueError(f"fraction: got {fraction!r}, need a number in 0 ≤ fraction < 1")
+    at = len(tokens) - math.floor(len(tokens) * fraction)
+    return tokens[:at], tokens[at:]
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    r"""Read a text file, which must be UTF-8.
+
+    No equation: it reads a file. A byte order mark at the front is left out; line ends stay as they
+    are.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    str
+        Its text.
+
+    Raises
+    ------
+    OSError
+        If the file is missing, a folder, or cannot be read.
+    ValueError
+        If it is not UTF-8; the message says at which byte and line.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from cybptt.text import read_text
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "verse.txt")
+    >>> _ = path.write_bytes("naïve\n".encode())
+    >>> read_text(path)
+    'naïve\n'
+    """
+    with open(path, "rb") as file:
+        data = file.read()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # The codec counts from behind the mark, if there is one.
+        at = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
+        line = data.count(b"\n", 0, at) + 1
+        raise ValueError(
+            f"{os.fspath(path)}: got byte {data[at]:#04x} at byte {at} (line {line}), "
+            f"need UTF-8: {error.reason}"
+        ) from None
+
+
+def standard_text() -> str:
+    """Real English that every Python carries: the standard library's ``pydoc_data.topics``.
+
+    The topics of Python's ``help()``, taken from its language reference, in the order of their
+    names, with an empty line between two. The text differs a little from one version of Python to
+    the next, and runs to some 465,000 characters. Some passages stand in several topics, word for
+    word: of the last twentieth, about two fifths are also found further up.
+
+    No equation: it is a text.
+
+    Returns
+    -------
+    str
+        The text.
+
+    Examples
+    --------
+    >>> from cybptt.text import standard_text
+    >>> print(standard_text()[:22])
+    The "assert" statement
+    """
+    from pydoc_data.topics import topics
+
+    return "\n\n".join(topics[name] for name in sorted(topics))
+
+
+def digest(text: str) -> str:
+    """The SHA-256 of a text's UTF-8 bytes.
+
+    No equation: a fingerprint, by which a run that goes on knows its text.
+
+    Parameters
+    ----------
+    text : str
+        Any.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> from cybptt.text import digest
+    >>> digest("abc")[:16]
+    'ba7816bf8f01cfea'
+    """
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
