@@ -1,4 +1,4 @@
-"""Recurrent networks and back-propagation through time, as section 10.2 of *Deep Learning* has them.
+"""Recurrent networks and back-propagation through time: section 10.2 of *Deep Learning*, exactly.
 
 Goodfellow, Bengio and Courville, *Deep Learning*, MIT Press 2016. The equations' numbers in the
 documentation, such as 10.21, are the book's.
@@ -38,11 +38,38 @@ _NAMES = {
 }
 _MODULES = ("activations", "io", "losses", "optim", "plot", "reference", "text", "train")
 
-__all__ = [*_NAMES, *_MODULES]  # noqa: PLE0604
+__all__ = [
+    "RNN",
+    "Parameters",
+    "Trace",
+    "State",
+    "Gradients",
+    "Activation",
+    "register_activation",
+    "Loss",
+    "register_loss",
+    "DerivativeError",
+    "PluginError",
+    "gradcheck",
+    "GradcheckReport",
+    "pad",
+    "save",
+    "load",
+    "read_metadata",
+    "read_tensors",
+    "activations",
+    "io",
+    "losses",
+    "optim",
+    "plot",
+    "reference",
+    "text",
+    "train",
+]
 
 if TYPE_CHECKING:
     from cybptt import activations, io, losses, optim, plot, reference, text, train
-    from cybptt._version import __version__
+    from cybptt._version import __version__ as __version__
     from cybptt.activations import Activation, register_activation
     from cybptt.errors import DerivativeError, PluginError
     from cybptt.gradcheck import GradcheckReport, gradcheck
@@ -61,10 +88,25 @@ def __getattr__(name: str) -> Any:
         value = importlib.import_module(f"cybptt.{name}")
     elif name == "__version__":
         value = importlib.import_module("cybptt._version").__version__
+    elif name == "_core":
+        value = _import_core()
     else:
         raise AttributeError(f"module 'cybptt' has no attribute {name!r}")
     globals()[name] = value
     return value
+
+
+def _import_core() -> Any:
+    try:
+        return importlib.import_module("cybptt._core")
+    except ModuleNotFoundError as error:
+        if error.name != "cybptt._core":
+            raise
+        raise ImportError(
+            f"cybptt has no compiled core in {__path__[0]}: that is the source folder, found before"
+            " an installed cybptt. Install it (pip install .), and run from another folder or use"
+            " the commands cybptt and pytest."
+        ) from None
 
 
 def __dir__() -> list[str]:

@@ -66,9 +66,7 @@ class Whole:
             part = _inputs.Feeding(u, free)
         keep_a = rnn.activation.derivative_of == "input"
         y = None if rnn.outputs == "last" else self.y[rows]
-        return _passes.forward(
-            rnn, self.params, segment, self.x[rows], start, part, y, keep_a
-        )
+        return _passes.forward(rnn, self.params, segment, self.x[rows], start, part, y, keep_a)
 
     def loss_of(self, rows: slice) -> _passes.Objective:
         """The losses of one segment's rows."""
@@ -83,9 +81,7 @@ class Whole:
         )
 
 
-def value_and_grad(
-    whole: Whole, steps: int, grad: Parameters
-) -> tuple[float, Callable[[], State]]:
+def value_and_grad(whole: Whole, steps: int, grad: Parameters) -> tuple[float, Callable[[], State]]:
     """The loss, and what makes the state at the end; the gradient is added to grad."""
     segments = whole.layout.segments(steps)
     starts = [whole.start]
@@ -107,7 +103,9 @@ def value_and_grad(
         _passes.add_parameter_gradients(run, nodes, grad)
         later = Later(run, nodes, rows.start)
     # Summed as one: the bits of a pass without checkpoints.
-    return float(np.concatenate(losses[::-1]).sum(dtype=np.float64)), lambda: end.state(whole.layout)
+    return float(np.concatenate(losses[::-1]).sum(dtype=np.float64)), lambda: end.state(
+        whole.layout
+    )
 
 
 @dataclass(frozen=True)
@@ -133,7 +131,7 @@ def _from_losses(
 def _from_later(
     whole: Whole, run: _passes.Pass, later: Later, grad_o: Array, grad_h: Array
 ) -> None:
-    """What the later segment's first step sends back: to the last h, and to the o that it was fed."""
+    """What the later segment's first step sends back: to the last h, and to the o it was fed."""
     layout, rnn = run.layout, whole.rnn
     grad_h[layout.last] = later.nodes.h[: layout.B]
     if whole.feeding is None or whole.feeding.free is None:

@@ -97,9 +97,7 @@ def start(
                 "y0", check.describe(y0), "None: recurrence='hidden' feeds no output back"
             )
         return Start(h, None, None)
-    fed = (
-        np.zeros((B, O), dtype) if y0 is None else layout.sort(_first_fed(rnn, layout, dtype, y0))
-    )
+    fed = np.zeros((B, O), dtype) if y0 is None else layout.sort(_first_fed(rnn, layout, dtype, y0))
     return Start(h, fed, fed)
 
 
@@ -208,7 +206,9 @@ def factors(rnn: RNN, layout: Layout, weights: Any, reduction: Any) -> Array | f
         if reduction == "sum":
             return w
         if total == 0:
-            raise check.wrong_value("reduction", "'mean' over no step that counts", "a step of weight > 0")
+            raise check.wrong_value(
+                "reduction", "'mean' over no step that counts", "a step of weight > 0"
+            )
         return w / total
     if reduction is None:
         raise check.wrong_type("reduction", "None", need)
@@ -276,7 +276,9 @@ def feeding(
         assert y is not None
         before = y[layout.row_before[rows] - layout.B]
         if rnn.loss.targets == "classes":
-            check.in_range("y", before, 0, rnn.size_o - 1, "labels (a label that is fed must be valid)")
+            check.in_range(
+                "y", before, 0, rnn.size_o - 1, "labels (a label that is fed must be valid)"
+            )
             before = one_hot(before, O, dtype)
         u[rows] = before
     free = np.ones(layout.N, np.uint8)

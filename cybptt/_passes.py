@@ -82,7 +82,10 @@ class Pass:
         """The same as a caller sees it: in the order of `layout`, the pass's own by default."""
         end, order = self.end(), layout or self.layout
         return State(
-            *(None if part is None else read_only(order.unsort(part)) for part in (end.h, end.fed, end.y))
+            *(
+                None if part is None else read_only(order.unsort(part))
+                for part in (end.h, end.fed, end.y)
+            )
         )
 
 
@@ -144,9 +147,7 @@ def forward(
 
     if o is None:
         o = output(rnn, params, h[layout.last] if rnn.outputs == "last" else h[B:])
-    return Pass(
-        rnn, params, layout, x, start, feeding, y, a if keep_a else None, h, o, fed_back
-    )
+    return Pass(rnn, params, layout, x, start, feeding, y, a if keep_a else None, h, o, fed_back)
 
 
 def output(rnn: RNN, params: Parameters, h: Array) -> Array:

@@ -69,7 +69,9 @@ def positive_number(name: str, value: Any) -> float:
 
 def real_number(name: str, value: Any, need: str) -> float:
     """A float."""
-    if isinstance(value, bool | np.bool_ | str | bytes | complex | np.complexfloating) or np.ndim(value):
+    if isinstance(value, bool | np.bool_ | str | bytes | complex | np.complexfloating) or np.ndim(
+        value
+    ):
         raise wrong_type(name, describe(value), need)
     try:
         return float(value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import pickle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,7 +83,9 @@ class Description:
         if recurrence != "hidden":
             if n_outputs is None:
                 raise check.wrong_value(
-                    "n_outputs", "None", f"a number of outputs: recurrence={recurrence!r} feeds them back"
+                    "n_outputs",
+                    "None",
+                    f"a number of outputs: recurrence={recurrence!r} feeds them back",
                 )
             if outputs == "last":
                 raise check.wrong_value(
@@ -96,7 +97,11 @@ class Description:
             )
         fields["activation"] = _plugin("activation", activation, Activation, activations.get)
         fields["loss"] = _plugin("loss", loss, Loss, losses.get)
-        if feedback == "y_hat" and fields["loss"].link is not None and fields["loss"].link_vjp is None:
+        if (
+            feedback == "y_hat"
+            and fields["loss"].link is not None
+            and fields["loss"].link_vjp is None
+        ):
             raise check.wrong_value(
                 "loss", repr(fields["loss"].name), "a loss with link_vjp, for feedback='y_hat'"
             )
@@ -128,15 +133,6 @@ class Description:
         return hash((sizes, tuple(options.items())))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        for plugin in (self.activation, self.loss):
-            try:
-                pickle.dumps(plugin)
-            except Exception as error:
-                kind = "activation" if isinstance(plugin, Activation) else "loss"
-                raise pickle.PicklingError(
-                    f"{kind}: {plugin.name!r} can't be pickled ({error}); register it, or make it of"
-                    " functions that can be imported"
-                ) from error
         sizes, options = self._arguments()
         return _rebuild, (type(self), sizes, options)
 
@@ -147,8 +143,8 @@ class Description:
         defaults |= {name: choices[0] for name, choices in CHOICES.items()}
         for name, value in options.items():
             if isinstance(value, Activation | Loss):
-                known = (activations if name == "activation" else losses).registered(value)
-                value = value.name if known else value
+                registry = activations if name == "activation" else losses
+                value = value.name if registry.registered(value) else value
             if value != defaults[name]:
                 shown.append(f"{name}={value!r}")
         return f"RNN({', '.join(shown)})"
@@ -189,7 +185,7 @@ class Description:
 
         Returns
         -------
-        Parameters
+        params : Parameters
 
         Raises
         ------
@@ -225,9 +221,7 @@ class Description:
             name: _first_values(name, shape, scheme, self.n_hidden, rng)
             for name, shape in self.shapes.items()
         }
-        return self.parameters(
-            **{name: values.astype(dtype) for name, values in drawn.items()}
-        )
+        return self.parameters(**{name: values.astype(dtype) for name, values in drawn.items()})
 
     def parameters(self, vector: Any = None, /, **arrays: Any) -> Parameters:
         """Make parameters of given numbers.
@@ -242,7 +236,7 @@ class Description:
 
         Returns
         -------
-        Parameters
+        params : Parameters
             Copies. The dtype is the widest floating one given, float32 at least; integers count as
             float64.
 
@@ -270,7 +264,9 @@ class Description:
             if arrays:
                 raise check.wrong_value("vector", "a vector and arrays", "one of the two alone")
             n = self.n_parameters
-            raw = check.numbers("vector", vector, _float_of(vector), f"real numbers of shape ({n},)")
+            raw = check.numbers(
+                "vector", vector, _float_of(vector), f"real numbers of shape ({n},)"
+            )
             if raw.shape != (n,):
                 raise check.wrong_value("vector", check.describe(raw), f"shape (n,) = ({n},)")
             return Parameters(rnn, raw.copy())

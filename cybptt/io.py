@@ -2,16 +2,16 @@
 
 A file is a safetensors file. Its tensors are the parameters under the book's letters (U, W, V, b, c
 and R, as the model has them) and whatever else was stored beside them, so that any reader of the
-format can open it. Its ``__metadata__`` has two entries:
+format can open it. Its ``__metadata__`` has one entry, ``cybptt``: a SHA-256 in hexadecimal, for
+the format itself has no checksum, a space, and a JSON object of
 
-``cybptt``
-    A JSON object: ``format``, the number 1; ``version``, of the cybptt that wrote it; ``model``, the
-    arguments of `RNN`, with the activation and the loss by their names; ``metadata``, what the user
-    gave.
-``sha256``
-    The SHA-256, in hexadecimal, of the text of ``cybptt`` in UTF-8, and then, for each tensor in
-    the order of their names, of a line of JSON ``[name, dtype, shape]`` with NumPy's little-endian
-    dtype, a newline, and the tensor's bytes. The format itself has no checksum.
+- ``format``, the number 1, and ``version``, that of the cybptt that wrote the file;
+- ``model``, the arguments of `RNN`, with the activation and the loss by their names;
+- ``metadata``, what the user gave.
+
+The SHA-256 is that of the object's text in UTF-8 and then, for each tensor in the order of their
+names, of a line of JSON ``[name, dtype, shape]`` with NumPy's little-endian dtype, a newline, and
+the tensor's bytes. The same model makes the same file, to the byte.
 
 A plugin goes into a file by name alone: an activation or loss that no registry and no factory knows
 cannot be saved, and whoever loads the file needs it registered or installed.
@@ -24,16 +24,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
-import stat
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+import cybptt
+from cybptt._files import Path, file_name, write_whole
 from cybptt._validate import describe, wrong_type, wrong_value
+from cybptt.errors import PluginError
 from cybptt.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -46,11 +46,7 @@ FORMAT = 1
 LARGEST_HEADER = 100_000_000
 LETTERS = ("U", "W", "V", "b", "c", "R")
 ARGUMENTS = ("n_inputs", "n_hidden", "n_outputs", "recurrence", "outputs", "feedback", "inputs")
-Path: TypeAlias = "str | os.PathLike[str]"
 Tensors: TypeAlias = "dict[str, NDArray[Any]]"
-
-
-# ---------------------------------------------------------------------------------------- saving
 
 
 def save(
@@ -77,7 +73,7 @@ def save(
         Its parameters, stored bit by bit.
     metadata : mapping, optional
         Anything that JSON can hold, under names that are strings; NaN and infinity it cannot.
-        Tuples come back as lists.
+        Tuples come back as lists, and all keys as strings.
     tensors : mapping of str to ndarray, optional
         Further arrays of booleans, integers or floats under names of their own, such as an
         optimizer's buffers.
@@ -103,24 +99,28 @@ def save(
     >>> cybptt.read_metadata(path)
     {'trained on': ['one', 2]}
     """
+    from cybptt.rnn import RNN
+
     _package()
-    name = _file_name(path)
+    name = file_name(path)
+    if not isinstance(rnn, RNN):
+        raise wrong_type("rnn", describe(rnn), "an RNN")
     if not isinstance(params, Parameters):
         raise wrong_type("params", describe(params), "Parameters")
     if params.rnn != rnn:
         raise wrong_value("params", f"those of {params.rnn!r}", f"those of {rnn!r}")
     content = {
         "format": FORMAT,
-        "version": _version(),
+        "version": cybptt.__version__,
         "model": _describe_model(rnn),
         "metadata": _checked_metadata(metadata),
     }
-    arrays = {key: _little_endian(view) for key, view in params.items()}
+    arrays = {key: _copied(view) for key, view in params.items()}
     write_whole(name, _pack(json.dumps(content), arrays | _checked_tensors(tensors)))
 
 
 def _pack(text: str, arrays: Tensors) -> bytes:
-    data: bytes = _package().save(arrays, {"cybptt": text, "sha256": _digest(text, arrays)})
+    data: bytes = _package().save(arrays, {"cybptt": f"{_digest(text, arrays)} {text}"})
     if int.from_bytes(data[:8], "little") > LARGEST_HEADER:
         raise wrong_value("metadata", f"{len(text)} characters of JSON", "less than 100 MB in all")
     return data
@@ -153,69 +153,27 @@ def _checked_tensors(tensors: Mapping[str, NDArray[Any]] | None) -> Tensors:
         if not name or name in (*LETTERS, "__metadata__") or not name.isprintable():
             need = f"another name than those of the parameters, {' '.join(LETTERS)}"
             raise wrong_value("tensors", f"the name {name!r}", need)
-        if not isinstance(array, np.ndarray) or not _is_plain(array.dtype):
+        plain = isinstance(array, np.ndarray) and array.dtype.kind in "biuf"
+        if not plain or array.dtype.itemsize > 8:
             need = "an array of booleans, integers or floats of at most 8 bytes"
             raise wrong_type(f"tensors[{name!r}]", describe(array), need)
-        checked[name] = _little_endian(array)
+        checked[name] = _copied(array)
     return checked
 
 
-def _is_plain(dtype: np.dtype[Any]) -> bool:
-    return dtype.kind in "biuf" and dtype.itemsize <= 8
-
-
-def _little_endian(array: NDArray[Any]) -> NDArray[Any]:
-    return np.array(array, dtype=array.dtype.newbyteorder("<"), order="C", copy=None)
+def _copied(array: NDArray[Any]) -> NDArray[Any]:
+    # A copy in any case: another thread may go on with the array while it is written.
+    return np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
 
 
 def _digest(text: str, arrays: Tensors) -> str:
-    total = hashlib.sha256(text.encode())
+    total = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
     for name in sorted(arrays):
         array = arrays[name]
+        array = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
         total.update(json.dumps([name, array.dtype.str, list(array.shape)]).encode() + b"\n")
-        total.update(array.reshape(-1).view(np.uint8))
+        total.update(array.reshape(-1).view(np.uint8).data)
     return total.hexdigest()
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Put a file in its place whole or not at all, whatever ends the attempt; no equation."""
-    name = os.path.realpath(_file_name(path))  # a symbolic link stays one, as with open()
-    mode = None
-    with suppress(FileNotFoundError):
-        mode = os.stat(name).st_mode
-    if mode is not None and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-        raise wrong_value("path", f"{name!r}, which is not a regular file", "a file")
-    folder = os.path.dirname(name)
-    temporary = os.path.join(folder, f".cybptt-{secrets.token_hex(8)}.tmp")
-    try:
-        if mode is not None and stat.S_ISDIR(mode):
-            raise IsADirectoryError(f"path: got {name!r}, which is a folder, need a file")
-        with open(temporary, "xb") as file:
-            if mode is not None:
-                os.chmod(temporary, stat.S_IMODE(mode))
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, name)
-        _sync_folder(folder)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-
-
-def _sync_folder(folder: str) -> None:
-    """Bring the new name to the disk too, where the system can."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-# --------------------------------------------------------------------------------------- loading
 
 
 def load(path: Path) -> tuple[RNN, Parameters]:
@@ -251,11 +209,12 @@ def load(path: Path) -> tuple[RNN, Parameters]:
     >>> rnn = cybptt.RNN(1, 2, 1, activation="relu", loss="squared_error")
     >>> cybptt.save(path, rnn, rnn.init(seed=0))
     >>> _ = path.write_bytes(path.read_bytes()[:-1])
-    >>> cybptt.load(path)                               # doctest: +IGNORE_EXCEPTION_DETAIL
+    >>> cybptt.load(path)
     Traceback (most recent call last):
-    ValueError: path: got '…/model.safetensors', a damaged file …
+        ...
+    ValueError: path: got '...model.safetensors', a file that is damaged (...
     """
-    name = _file_name(path)
+    name = file_name(path)
     content, tensors = _read(name)
     rnn = _rebuild_model(name, content["model"])
     dtypes = set()
@@ -301,7 +260,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
     >>> cybptt.read_metadata(path)["bits"]
     2.5
     """
-    metadata: dict[str, Any] = _read(_file_name(path))[0]["metadata"]
+    metadata: dict[str, Any] = _read(file_name(path))[0]["metadata"]
     return metadata
 
 
@@ -335,7 +294,7 @@ def read_tensors(path: Path) -> Tensors:
     >>> cybptt.io.read_tensors(path)
     {'seen': array([0, 1, 2])}
     """
-    _, tensors = _read(_file_name(path))
+    _, tensors = _read(file_name(path))
     return {key: array for key, array in tensors.items() if key not in LETTERS}
 
 
@@ -361,7 +320,7 @@ def _read(name: str) -> tuple[dict[str, Any], Tensors]:
         tensors = {key: np.array(array) for key, array in package.load(data).items()}
     except Exception as error:  # whatever the package makes of it
         raise _refused(name, f"that is damaged ({error})", "it as save wrote it") from error
-    if _digest(text, {key: _little_endian(a) for key, a in tensors.items()}) != digest:
+    if _digest(text, tensors) != digest:
         raise _refused(name, "that is damaged: its SHA-256 differs", "it as save wrote it")
     content: dict[str, Any] = json.loads(text)
     return content, tensors
@@ -370,43 +329,58 @@ def _read(name: str) -> tuple[dict[str, Any], Tensors]:
 def _own_metadata(name: str, header: bytes) -> tuple[str, str]:
     """Our text and digest, once the text is known to be of a format that is understood."""
     try:
-        entries = json.loads(header)["__metadata__"]
-        text, digest = entries["cybptt"], entries["sha256"]
+        digest, _, text = json.loads(header)["__metadata__"]["cybptt"].partition(" ")
         content = json.loads(text)
         number = content["format"]
-        content["model"], content["metadata"]
-        if not isinstance(digest, str):
-            raise TypeError("a digest is text")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         got = "that is damaged or not of cybptt"
         raise _refused(name, got, "one that save wrote") from error
     if number != FORMAT or isinstance(number, bool):
         newer = isinstance(number, int) and number > FORMAT
-        advice = f"; it was written by cybptt {content.get('version')}: update" if newer else ""
+        advice = f": update cybptt, it is of {content.get('version')}" if newer else ""
         raise _refused(name, f"of format {number!r}", f"format {FORMAT}{advice}")
+    if not {"model", "metadata"} <= content.keys():
+        raise _refused(name, "that lacks a model or its metadata", "one that save wrote")
     return text, digest
 
 
-# ------------------------------------------------------------------------------ models as JSON
-
-
 def _describe_model(rnn: RNN) -> dict[str, Any]:
-    sizes = {name: getattr(rnn, name) for name in ARGUMENTS}
-    return sizes | {kind: _describe_plugin(kind, getattr(rnn, kind)) for kind in PLUGINS}
-
-
-PLUGINS = ("activation", "loss")
-
-
-def _describe_plugin(kind: str, plugin: Any) -> dict[str, Any]:
-    raise NotImplementedError
+    plugins = {}
+    for kind, get in _registries().items():
+        plugin = getattr(rnn, kind)
+        try:
+            known = get(plugin.name) == plugin
+        except (ValueError, PluginError):
+            known = False
+        if not known:
+            got = f"a model with the {kind} {plugin.name!r}, which no name leads to"
+            raise wrong_value("rnn", got, f"a registered {kind}, or one made by a factory")
+        plugins[kind] = plugin.name
+    return {name: getattr(rnn, name) for name in ARGUMENTS} | plugins
 
 
 def _rebuild_model(name: str, model: Any) -> RNN:
-    raise NotImplementedError
+    from cybptt.rnn import RNN
+
+    plugins = {}
+    for kind, get in _registries().items():
+        try:
+            plugins[kind] = get(model[kind])
+        except (ValueError, TypeError, KeyError) as error:
+            plugin = model.get(kind) if isinstance(model, dict) else None
+            got = f"whose model has the {kind} {plugin!r}"
+            need = f"that registered, or its package installed ({error})"
+            raise _refused(name, got, need) from error
+    try:
+        return RNN(**{argument: model[argument] for argument in ARGUMENTS}, **plugins)
+    except (ValueError, TypeError, KeyError) as error:
+        raise _refused(name, f"with no valid model ({error})", "one that save wrote") from error
 
 
-# ------------------------------------------------------------------------------- small things
+def _registries() -> dict[str, Callable[[str], Any]]:
+    from cybptt import activations, losses
+
+    return {"activation": activations.get, "loss": losses.get}
 
 
 def _package() -> Any:
@@ -418,20 +392,3 @@ def _package() -> Any:
             "pip install 'cybptt[train]'"
         ) from None
     return safetensors.numpy
-
-
-def _version() -> str:
-    import cybptt
-
-    return cybptt.__version__
-
-
-def _file_name(path: Path) -> str:
-    need = "a str or an os.PathLike"
-    try:
-        name = os.fsdecode(path)
-    except TypeError:
-        raise wrong_type("path", describe(path), need) from None
-    if not name or "\0" in name:
-        raise wrong_value("path", repr(name), f"{need} that names a file")
-    return name

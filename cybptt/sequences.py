@@ -59,7 +59,9 @@ def pad(sequences: Sequence[ArrayLike]) -> tuple[Array, Array]:
         array = check.array(f"sequences[{i}]", item, "biuf", "numbers of shape (T_i, I) or (T_i,)")
         if array.ndim not in (1, 2) or array.shape[1:] != np.shape(items[0])[1:]:
             first = f"as sequences[0], of shape {np.shape(items[0])}"
-            raise check.wrong_value(f"sequences[{i}]", check.describe(array), f"(T_i, I) or (T_i,), {first}")
+            raise check.wrong_value(
+                f"sequences[{i}]", check.describe(array), f"(T_i, I) or (T_i,), {first}"
+            )
         arrays.append(array)
     lengths = np.array([len(array) for array in arrays], np.intp)
     shape = (int(lengths.max()), len(arrays), *arrays[0].shape[1:])

@@ -125,9 +125,20 @@ def random_problem(
             "mask": rng.random(steps) < 0.5,
         }[feed]
     if weights:
-        loss["weights"] = rng.uniform(0.1, 2.0, read) * (rng.random(read) < 0.7)
+        loss["weights"] = np.array(rng.uniform(0.1, 2.0, read) * (rng.random(read) < 0.7))
         loss["weights"].flat[:1] = 1.5  # so that something counts
     return Problem(rnn, random_params(rnn, rng, dtype, scale), x, y, forward, loss)
+
+
+def ragged_problem(
+    pattern: str, feed: str, seed: int, *, dtype: Any = np.float64, **options: Any
+) -> Problem:
+    """Four sequences of 4, 0, 1 and 3 steps, weighted, with h0 and y0."""
+    rnn = make_rnn(pattern, 2, 3, 2, **options)
+    return random_problem(
+        rnn, np.random.default_rng(seed), 4, 4, dtype=dtype, feed=feed,
+        lengths=np.array([4, 0, 1, 3]), weights=True, reduction="mean",
+    )  # fmt: skip
 
 
 def as_float64(problem: Problem) -> Problem:
@@ -200,6 +211,59 @@ def assert_gradients_close(actual: Any, expected: Any, dtype: Any) -> None:
     for name in GRADIENT_NODES:
         got, want = getattr(actual, name), getattr(expected, name)
         assert_close(got, want, dtype, f"gradient at {name}")
+
+
+# Of every length, in no order.
+LENGTHS = np.array([5, 0, 7, 1, 7, 3, 2, 6, 0, 4, 7])
+
+
+def run_core(problem: Problem) -> tuple[Any, Any]:
+    """The trace, and the gradients."""
+    p = problem
+    trace = p.rnn.forward(p.params, p.x, **p.forward)
+    return trace, p.rnn.backward(trace, p.y, **p.loss)
+
+
+def many_ragged(pattern: str, feed: str, dtype: str = "float64", **options: Any) -> Problem:
+    """Eleven sequences of 0 to 7 steps; more hidden units than a vector of the kernels has."""
+    rnn = make_rnn(pattern, 5, 19, 7, **options)
+    return random_problem(
+        rnn, np.random.default_rng(1), 7, len(LENGTHS), dtype=dtype, feed=feed,
+        lengths=LENGTHS, weights=True,
+    )  # fmt: skip
+
+
+def chosen(problem: Problem, which: Any) -> Problem:
+    """The problem of some of its sequences."""
+    at = 0 if problem.rnn.outputs == "last" else 1
+
+    def take(name: str, value: Any) -> Any:
+        if not isinstance(value, np.ndarray):
+            return value
+        if name in ("h0", "y0", "lengths"):
+            return value[which]
+        return np.take(value, which, axis=at if name in ("y", "weights") else 1)
+
+    return problem.but(
+        x=take("x", problem.x),
+        y=take("y", problem.y),
+        forward={name: take(name, value) for name, value in problem.forward.items()},
+        loss={name: take(name, value) for name, value in problem.loss.items()},
+    )
+
+
+def nodes_of(problem: Problem, which: Any = slice(None)) -> dict[str, Any]:
+    """Every node and every node's gradient of some sequences of a batch, the B axis first."""
+    trace, g = run_core(problem)
+    named = {name: getattr(trace, name) for name in NODES}
+    named |= {f"state.{name}": getattr(trace.state, name) for name in ("h", "fed", "y")}
+    named |= {f"gradient at {name}": getattr(g, name) for name in GRADIENT_NODES}
+    by_sequence = {}
+    for name, value in named.items():
+        if value is not None:
+            first = value.ndim == 2 or name in ("gradient at h0", "gradient at y0")
+            by_sequence[name] = (value if first else value.swapaxes(0, 1))[which]
+    return by_sequence
 
 
 def assert_identities(params: Any, x: Any, y: Any, h0: Any, trace: Any, g: Any) -> None:

@@ -19,9 +19,10 @@ import pytest
 import cybptt
 
 
-def run(code: str) -> str:
+def run(code: str, *arguments: str) -> str:
     """What a fresh interpreter prints."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -186,6 +187,19 @@ def test_public_names_resolve() -> None:
         assert getattr(cybptt, name) is not None
     with pytest.raises(AttributeError, match="nonsense"):
         cybptt.nonsense  # noqa: B018
+
+
+KINDS = """
+import importlib, sys, cybptt
+for module in sys.argv[1:]:
+    importlib.import_module(module)
+print(*(n for n in cybptt.__all__ if type(getattr(cybptt, n)) is type(cybptt)))
+"""
+
+
+def test_no_module_hides_a_function() -> None:
+    """Importing a module cybptt.x must not put it where the function cybptt.x was."""
+    assert run(KINDS, *public_modules()) == run(KINDS)
 
 
 @pytest.mark.parametrize("name", public_modules())

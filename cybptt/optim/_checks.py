@@ -81,10 +81,9 @@ def refuse_gradient(
     grad: Vector, fits: Callable[[NDArray[Any]], NDArray[np.bool_]], need: str
 ) -> None:
     """Raise if a value does not fit: the first by its place, and how many in each parameter."""
-    items = getattr(grad, "items", None)
-    parts = [("", grad)] if items is None else list(items())
+    parts = {"": grad} if isinstance(grad, np.ndarray) else dict(grad.items())
     first, counts = "", []
-    for name, part in parts:
+    for name, part in parts.items():
         wrong = np.argwhere(~fits(part))
         if len(wrong):
             index = ", ".join(str(i) for i in wrong[0])

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from cybptt._validate import describe, wrong_type, wrong_value
+from cybptt._files import file_name, write_whole
+from cybptt._validate import wrong_value
 
 if TYPE_CHECKING:
     from cybptt.plot._layout import Layout
@@ -77,6 +78,12 @@ class Node:
         """The name as one writes it in a line of text."""
         return f"{self.name}({self.time})" if self.time else self.name
 
+    @property
+    def superscript(self) -> float:
+        """The size of type of the time; smaller for a long one, which must fit into the circle."""
+        room = 2 * RADIUS - 8 - text_width(self.name, LETTER)
+        return min(SUPERSCRIPT, room / text_width(f"({self.time})", 1.0))
+
     def edge(self, angle: float, beyond: float = 0.0) -> Point:
         """The point of the circle at an angle in degrees, 0 to the right and 90 up."""
         r = self.radius + beyond
@@ -96,7 +103,7 @@ class Node:
             return (self.x - 12, self.y - 3, self.x + 12, self.y + 3)
         width = text_width(self.name, LETTER)
         if self.time:
-            width += text_width(f"({self.time})", SUPERSCRIPT)
+            width += text_width(f"({self.time})", self.superscript)
         return (self.x - width / 2, self.y - 14, self.x + width / 2, self.y + 11)
 
     def svg(self) -> str:
@@ -116,7 +123,7 @@ class Node:
             time = "".join(
                 f'<tspan font-style="italic">{c}</tspan>' if c in "tτ" else c for c in self.time
             )
-            size = number(SUPERSCRIPT)
+            size = number(self.superscript)
             time = (
                 f'<tspan dy="-7" font-size="{size}" font-weight="normal" font-style="normal">'
                 f"({time})</tspan>"
@@ -230,7 +237,7 @@ def document(title: str, words: str, layout: Layout) -> str:
         boxes += [(x, y, x, y) for x, y in edge.sample()]
         if edge.name:
             boxes.append(edge.label_box())
-    parts = [part.svg() for part in (*layout.edges, *layout.nodes)]
+    parts = [edge.svg() for edge in layout.edges] + [node.svg() for node in layout.nodes]
     if layout.unfolding is not None:
         boxes.append(layout.unfolding.box())
         parts.append(layout.unfolding.svg())
@@ -297,12 +304,6 @@ class Diagram:
         >>> path.read_text(encoding="utf-8").count("<circle") > 15
         True
         """
-        from cybptt.io import write_whole
-
-        try:
-            name = os.fsdecode(path)
-        except TypeError:
-            raise wrong_type("path", describe(path), "a str or an os.PathLike") from None
-        if not name.endswith(".svg"):
-            raise wrong_value("path", repr(name), "a name that ends in .svg")
+        if not file_name(path).endswith(".svg"):
+            raise wrong_value("path", repr(path), "a name that ends in .svg")
         write_whole(path, self.svg.encode())

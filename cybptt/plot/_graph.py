@@ -86,6 +86,15 @@ def graph(
             )
         if not training:
             raise wrong_value("teacher_forcing", "True with training=False", "training")
+    layout = lay_out(rnn, steps, unrolled, folded, training, teacher_forcing)
+    title, words = describe_pattern(rnn, training, teacher_forcing)
+    return Diagram(document(title, words, layout), title)
+
+
+def lay_out(
+    rnn: RNN, steps: int, unrolled: bool, folded: bool, training: bool, teacher_forcing: bool
+) -> Layout:
+    """The parts of the picture, in their places."""
     layout = Layout(rnn, steps, training, teacher_forcing)
     if folded:
         layout.draw_folded()
@@ -93,8 +102,7 @@ def graph(
         layout.draw_unfolding()
     if unrolled:
         layout.draw_unrolled()
-    title, words = describe_pattern(rnn, training, teacher_forcing)
-    return Diagram(document(title, words, layout), title)
+    return layout
 
 
 def describe_pattern(rnn: RNN, training: bool, forced: bool) -> tuple[str, str]:

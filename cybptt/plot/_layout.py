@@ -173,6 +173,7 @@ class Layout:
 
     def delayed(self, a: Node, h: Node) -> None:
         """From the output, or what stands for it, down its right to h."""
+        points: tuple[Point, ...]
         if self.y_hat:
             x, top, points = a.x, a.y + RADIUS, (a.edge(-90),)
         else:

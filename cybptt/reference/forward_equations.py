@@ -327,7 +327,7 @@ def joint_log_likelihood(conditionals: Array) -> Array:
     --------
     >>> import numpy as np
     >>> from cybptt.reference import joint_log_likelihood
-    >>> float(np.exp(joint_log_likelihood(np.log([0.5, 0.25]))))
+    >>> round(float(np.exp(joint_log_likelihood(np.log([0.5, 0.25])))), 4)
     0.125
     """
     return conditionals.sum(axis=0)

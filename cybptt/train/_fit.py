@@ -145,6 +145,8 @@ def fit(
         raise ValueError("seed: got one with resume, need None: the generator is the checkpoint's")
     if len(chunks) < 1:
         raise ValueError("chunks: got none, need at least 1")
+    if max_norm is not None and not check.real_number("max_norm", max_norm, "a number > 0") > 0:
+        raise ValueError(f"max_norm: got {max_norm!r}, need a number > 0")
     metadata = dict(resume.metadata if resume is not None and metadata is None else metadata or {})
     run = Run(
         rnn=rnn,
@@ -224,15 +226,19 @@ def _loop(
             files.save_now_and_then()
 
 
+_TIME = "a number ≥ 0"
+
+
 class _Limits:
     """When a run ends by itself."""
 
     def __init__(
         self, steps: int | None, epochs: int | None, minutes: float | None, n_chunks: int
     ) -> None:
-        for name, value in (("steps", steps), ("epochs", epochs), ("minutes", minutes)):
-            if value is not None and not value >= 0:
-                raise ValueError(f"{name}: got {value!r}, need a number ≥ 0")
+        steps = None if steps is None else check.integer("steps", steps, 0)
+        epochs = None if epochs is None else check.integer("epochs", epochs, 0)
+        if minutes is not None and not check.real_number("minutes", minutes, _TIME) >= 0:
+            raise ValueError(f"minutes: got {minutes!r}, need {_TIME}")
         if steps is None and epochs is None and minutes is None:
             epochs = 1
         self._steps = math.inf if steps is None else steps
@@ -258,8 +264,8 @@ class _Watch:
         every: int | None,
         callbacks: tuple[Callable[[Record], object], ...],
     ) -> None:
-        if every is not None and not every >= 1:
-            raise ValueError(f"validate_every: got {every!r}, need an integer ≥ 1")
+        if every is not None:
+            check.integer("validate_every", every, 1)
         self._run, self._validation, self._every = run, validation, every
         self._callbacks = callbacks
 
@@ -285,6 +291,8 @@ class _Files:
     """The checkpoint file, written at the end and now and then."""
 
     def __init__(self, run: Run, path: str | os.PathLike[str] | None, seconds: float) -> None:
+        if not check.real_number("checkpoint_seconds", seconds, _TIME) >= 0:
+            raise ValueError(f"checkpoint_seconds: got {seconds!r}, need {_TIME}")
         self._run, self._path, self._seconds = run, path, seconds
         self._step, self._at = run.step, time.monotonic()
 
