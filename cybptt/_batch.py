@@ -143,7 +143,7 @@ class Layout:
 
     def repeat(self, h: Array) -> Array:
         """h (B + N, H) to (T, B, H), where past a sequence's end its last h stands again."""
-        if self.lengths is None:
+        if self.lengths is None or self.order is None:
             return self.unpack(h[self.B :])
         place = np.argsort(self.order)
         n = self.lengths

@@ -20,8 +20,8 @@ from cybptt._batch import Layout
 from cybptt.trace import State
 
 if TYPE_CHECKING:
+    from cybptt.description import Description
     from cybptt.parameters import Parameters
-    from cybptt.rnn import RNN
 
 Array = NDArray[Any]
 
@@ -41,7 +41,7 @@ def segment_steps(layout: Layout, checkpoint: Any) -> int:
 class Whole:
     """A pass over all steps, not yet computed; all in packed rows."""
 
-    rnn: RNN
+    rnn: Description
     params: Parameters
     layout: Layout
     x: Array
@@ -50,8 +50,8 @@ class Whole:
     y: Array
     objective: _passes.Objective
 
-    def run(self, segment: Layout, rows: slice, start: _inputs.Start) -> _passes.Pass:
-        """The forward pass of one segment."""
+    def run(self, segment: Layout, rows: slice, start: _inputs.Start, first: int) -> _passes.Pass:
+        """The forward pass of one segment, from step `first` on."""
         rnn, feeding = self.rnn, self.feeding
         part = None
         if feeding is not None:
@@ -66,7 +66,9 @@ class Whole:
             part = _inputs.Feeding(u, free)
         keep_a = rnn.activation.derivative_of == "input"
         y = None if rnn.outputs == "last" else self.y[rows]
-        return _passes.forward(rnn, self.params, segment, self.x[rows], start, part, y, keep_a)
+        return _passes.forward(
+            rnn, self.params, segment, self.x[rows], start, part, y, keep_a, first
+        )
 
     def loss_of(self, rows: slice) -> _passes.Objective:
         """The losses of one segment's rows."""
@@ -85,8 +87,8 @@ def value_and_grad(whole: Whole, steps: int, grad: Parameters) -> tuple[float, C
     """The loss, and what makes the state at the end; the gradient is added to grad."""
     segments = whole.layout.segments(steps)
     starts = [whole.start]
-    for segment, rows in segments:
-        run = whole.run(segment, rows, starts[-1])
+    for i, (segment, rows) in enumerate(segments):
+        run = whole.run(segment, rows, starts[-1], i * steps)
         starts.append(run.end())
     end = run
     losses: list[Array] = []
@@ -94,7 +96,7 @@ def value_and_grad(whole: Whole, steps: int, grad: Parameters) -> tuple[float, C
     for i in range(len(segments) - 1, -1, -1):
         segment, rows = segments[i]
         if i < len(segments) - 1:  # of the last segment the nodes are there already
-            run = whole.run(segment, rows, starts[i])
+            run = whole.run(segment, rows, starts[i], i * steps)
         grad_o = _from_losses(whole, run, rows, losses, final=run is end)
         grad_h = np.zeros_like(run.h)
         if later is not None:

@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 from cybptt import _inputs, _passes
 from cybptt import _validate as check
 from cybptt._batch import Layout
+from cybptt._plugins import named
 from cybptt.errors import PluginError
 from cybptt.trace import State
 
 if TYPE_CHECKING:
+    from cybptt.description import Description
     from cybptt.parameters import Parameters
-    from cybptt.rnn import RNN
 
 Array = NDArray[Any]
 
-# From o (B, O): what comes out, labels (B,) or values (B, O).
-Choose = Callable[[Array], Array]
+# From o (B, O) and the step: what comes out, labels (B,) or values (B, O).
+Choose = Callable[[Array, int], Array]
 
 
 @dataclass(frozen=True)
@@ -38,18 +39,20 @@ class Options:
     seed: Any
 
 
-def generate(rnn: RNN, params: Parameters, options: Options) -> Array:
+def generate(rnn: Description, params: Parameters, options: Options) -> Array:
     """Run the loop: see `RNN.generate`."""
     if rnn.outputs == "last":
         raise check.wrong_value("outputs", "'last'", "'all' to generate: an output at each step")
     n_steps = check.integer("n_steps", options.n_steps, 0)
+    check.check_size("n_steps", n_steps, max(1, rnn.size_o))
+    check.seed("seed", options.seed)
     choose = _choice(rnn, options)
     if rnn.recurrence == "hidden":
         return _through_x(rnn, params, n_steps, options, choose)
     return _through_u(rnn, params, n_steps, options, choose)
 
 
-def _choice(rnn: RNN, options: Options) -> Choose:
+def _choice(rnn: Description, options: Options) -> Choose:
     """What `feed` means for this model's loss."""
     feed = check.choice("feed", options.feed, ("sample", "argmax", "y_hat", "o"))
     temperature = check.positive_number("temperature", options.temperature)
@@ -59,26 +62,23 @@ def _choice(rnn: RNN, options: Options) -> Choose:
             "temperature", f"{temperature:g}", "1, but where a class is sampled"
         )
     if feed == "o":
-        return lambda o: o
+        return lambda o, t: o
     if feed == "y_hat":
-        return lambda o: _passes.link(rnn, o)
-    draw = loss.sample if feed == "sample" else loss.mode
+        return lambda o, t: _passes.link(rnn, o, f"step {t}")
+    part = "sample" if feed == "sample" else "mode"
+    draw = getattr(loss, part)
     if draw is None:
-        what = "sample" if feed == "sample" else "mode"
         raise check.wrong_value(
-            "feed", repr(feed), f"'y_hat' or 'o': the loss {loss.name!r} has no {what}"
+            "feed", repr(feed), f"'y_hat' or 'o': the loss {loss.name!r} has no {part}"
         )
     rng = check.generator("seed", options.seed)
 
-    def drawn(o: Array) -> Array:
-        label = f"loss {loss.name!r}: {'sample' if feed == 'sample' else 'mode'}"
-        try:
-            y = draw(o / o.dtype.type(temperature), rng) if feed == "sample" else draw(o)
+    def drawn(o: Array, t: int) -> Array:
+        with named(loss, part, f"step {t}") as label:
+            y = draw(o / o.dtype.type(temperature), rng) if part == "sample" else draw(o.copy())
             y = np.asarray(y)
-        except Exception as error:
-            raise PluginError(f"{label}: raised {type(error).__name__}: {error}") from error
         shape = o.shape[:1] if classes else o.shape
-        if y.shape != shape or (classes and y.dtype.kind not in "iu"):
+        if y.shape != shape or y.dtype.kind not in ("iu" if classes else "biuf"):
             need = f"{'labels' if classes else 'values'} of shape {shape}"
             raise PluginError(f"{label}: got {check.describe(y)}, need {need}")
         if classes and y.size and not (y.min() >= 0 and y.max() < rnn.size_o):
@@ -89,7 +89,7 @@ def _choice(rnn: RNN, options: Options) -> Choose:
 
 
 def _through_x(
-    rnn: RNN, params: Parameters, n_steps: int, options: Options, choose: Choose
+    rnn: Description, params: Parameters, n_steps: int, options: Options, choose: Choose
 ) -> Array:
     """Hidden recurrence: y(t) comes back as x(t+1)."""
     if rnn.n_inputs != rnn.size_o:
@@ -100,29 +100,26 @@ def _through_x(
         raise check.wrong_value("x", check.describe(options.x), "None: x(1) is `start`")
     if rnn.inputs == "tokens" and options.feed in ("y_hat", "o"):
         raise check.wrong_value("feed", repr(options.feed), "'sample' or 'argmax' for tokens")
-    axes = 1 if rnn.inputs == "tokens" else 2
-    letters = "(B,) or ()" if axes == 1 else f"(B, I) or (I,), I = {rnn.n_inputs}"
-    first = check.array("start", options.start, "iu" if axes == 1 else "biuf", f"shape {letters}")
-    wrong_width = axes == 2 and first.shape[-1:] != (rnn.n_inputs,)
-    if first.ndim not in (axes - 1, axes) or wrong_width:
-        raise check.wrong_value("start", check.describe(first), f"shape {letters}")
-    if axes == 1:
-        check.in_range("start", first, 0, rnn.n_inputs - 1, "tokens")
-    layout, x = _inputs.sequences(rnn, params.dtype, first[None], None)
+    tokens = rnn.inputs == "tokens"
+    letters = "(B,) or ()" if tokens else f"(B, I) or (I,), I = {rnn.n_inputs}"
+    need = f"x(1), {'integer tokens' if tokens else 'real numbers'} of shape {letters}"
+    first = check.array("start", options.start, "iu" if tokens else "biuf", need)
+    axes = 1 if tokens else 2
+    if first.ndim not in (axes - 1, axes) or (not tokens and first.shape[-1] != rnn.n_inputs):
+        raise check.wrong_value("start", check.describe(first), need)
+    layout, x = _inputs.sequences(rnn, params.dtype, first[None], None, name="start")
     start = _inputs.start(rnn, layout, params.dtype, None, None, options.state)
-    out = []
-    for _ in range(n_steps):
-        run = _passes.forward(rnn, params, layout, x, start, None)
-        y = choose(run.o)
-        out.append(y)
-        labels = y.ndim == 1
-        x = _inputs.one_hot(y, rnn.size_o, params.dtype) if labels and axes == 2 else y
+    out = _room(rnn, n_steps, layout, options, params.dtype)
+    for t in range(n_steps):
+        run = _passes.forward(rnn, params, layout, x, start, None, first_step=t)
+        out[t] = y = choose(run.o, t)
+        x = _inputs.one_hot(y, rnn.size_o, params.dtype) if y.ndim == 1 and not tokens else y
         start = _inputs.Start(run.h[layout.B :], None, None)
-    return _stack(rnn, out, layout, options, params.dtype)
+    return out.squeeze(1) if layout.single else out
 
 
 def _through_u(
-    rnn: RNN, params: Parameters, n_steps: int, options: Options, choose: Choose
+    rnn: Description, params: Parameters, n_steps: int, options: Options, choose: Choose
 ) -> Array:
     """Output recurrence: y(t) comes back as u(t+1)."""
     if options.state is not None and options.start is not None:
@@ -139,21 +136,20 @@ def _through_u(
     u = start.y if forced else start.fed
     h = start.h
     one = Layout(1, layout.B, None, layout.single)
-    out = []
+    out = _room(rnn, n_steps, layout, options, params.dtype)
     for t in range(n_steps):
         x_t = x[t * layout.B : (t + 1) * layout.B]
-        begin = _inputs.Start(h, u, u)
         assert u is not None
         feeding = _inputs.Feeding(np.ascontiguousarray(u, params.dtype), None)
-        run = _passes.forward(rnn, params, one, x_t, begin, feeding)
-        y = choose(run.o)
-        out.append(y)
+        begin = _inputs.Start(h, u, u)
+        run = _passes.forward(rnn, params, one, x_t, begin, feeding, first_step=t)
+        out[t] = y = choose(run.o, t)
         u = _inputs.one_hot(y, rnn.size_o, params.dtype) if y.ndim == 1 else y
         h = run.h[layout.B :]
-    return _stack(rnn, out, layout, options, params.dtype)
+    return out.squeeze(1) if layout.single else out
 
 
-def _x_of_loop(rnn: RNN, n_steps: int, options: Options) -> Any:
+def _x_of_loop(rnn: Description, n_steps: int, options: Options) -> Any:
     """The inputs of all steps; without any where I is 0, as many sequences as `start` has."""
     if options.x is not None:
         return options.x
@@ -161,7 +157,7 @@ def _x_of_loop(rnn: RNN, n_steps: int, options: Options) -> Any:
         raise check.wrong_type("x", "None", f"inputs of shape (n_steps, B, I), I = {rnn.n_inputs}")
     state, start = options.state, options.start
     if isinstance(state, State):
-        batch = state.h.shape[:-1]
+        batch = np.shape(state.h)[:-1]
     elif start is None:
         batch = ()
     else:
@@ -171,13 +167,10 @@ def _x_of_loop(rnn: RNN, n_steps: int, options: Options) -> Any:
     return np.zeros((n_steps, *batch, 0))
 
 
-def _stack(
-    rnn: RNN, out: list[Array], layout: Layout, options: Options, dtype: np.dtype[Any]
+def _room(
+    rnn: Description, n_steps: int, layout: Layout, options: Options, dtype: np.dtype[Any]
 ) -> Array:
+    """For what comes out, all at once: too many steps fail before the first."""
     classes = rnn.loss.targets == "classes" and options.feed in ("sample", "argmax")
-    shape = (len(out), layout.B) if classes else (len(out), layout.B, rnn.size_o)
-    stacked = np.array(out, np.intp if classes else dtype).reshape(shape)
-    return stacked.squeeze(1) if layout.single else stacked
-
-
-__all__ = ["Options", "generate"]
+    shape = (n_steps, layout.B) if classes else (n_steps, layout.B, rnn.size_o)
+    return np.empty(shape, np.intp if classes else dtype)

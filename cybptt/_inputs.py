@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from cybptt._batch import Layout
 from cybptt.trace import State
 
 if TYPE_CHECKING:
-    from cybptt.rnn import RNN
+    from cybptt.description import Description
 
 Array = NDArray[Any]
 
@@ -21,30 +21,35 @@ Array = NDArray[Any]
 # ---------------------------------------------------------------------- x, lengths
 
 
-def sequences(rnn: RNN, dtype: np.dtype[Any], x: Any, lengths: Any) -> tuple[Layout, Array]:
-    """The layout, and x in packed rows: (N, I), or tokens (N,)."""
+def sequences(
+    rnn: Description,
+    dtype: np.dtype[Any],
+    x: Any,
+    lengths: Any,
+    *,
+    name: str = "x",
+    own: bool = False,
+) -> tuple[Layout, Array]:
+    """The layout, and x in packed rows: (N, I), or tokens (N,); with `own` in memory of its own."""
     tokens = rnn.inputs == "tokens"
     if tokens:
         need = "integer tokens of shape (T, B), or (T,) for one sequence"
-        x = check.integers("x", x, need)
     else:
         need = f"real numbers of shape (T, B, I), or (T, I) for one sequence, I = {rnn.n_inputs}"
-        x = check.array("x", x, "biuf", need)
+    raw = check.array(name, x, "iu" if tokens else "biuf", need)
     axes = 2 if tokens else 3
-    if x.ndim not in (axes - 1, axes) or (not tokens and x.shape[-1] != rnn.n_inputs):
-        raise check.wrong_value("x", check.describe(x), need)
-    single = x.ndim == axes - 1
-    if single:
-        x = np.expand_dims(x, 1)
-    T, B = x.shape[:2]
-    check.check_size("x", T + 1, B, max(rnn.n_inputs, rnn.n_hidden, rnn.size_o))
+    if raw.ndim not in (axes - 1, axes) or (not tokens and raw.shape[-1] != rnn.n_inputs):
+        raise check.wrong_value(name, check.describe(raw), need)
+    single = raw.ndim == axes - 1
+    T, B = (raw.shape[0], 1) if single else raw.shape[:2]
+    check.check_size(name, T + 1, B, max(rnn.n_inputs, rnn.n_hidden, rnn.size_o))
+    # Before the layout: a broadcast x too large for memory fails here, at once.
+    values = check.intp(name, raw, need) if tokens else check.contiguous(name, raw, dtype)
     layout = Layout(T, B, _lengths(lengths, T, B, single), single)
-    if not tokens:
-        x = check.contiguous(x, dtype)
-    rows = layout.pack(x)
+    rows = layout.pack(values.reshape(T, B, *values.shape[1 if single else 2 :]))
     if tokens:
-        check.in_range("x", rows, 0, rnn.n_inputs - 1, "tokens")
-    return layout, rows
+        check.in_range(name, rows, 0, rnn.n_inputs - 1, "tokens")
+    return layout, rows.copy() if own and np.may_share_memory(rows, raw) else rows
 
 
 def _lengths(lengths: Any, T: int, B: int, single: bool) -> Array | None:
@@ -53,9 +58,10 @@ def _lengths(lengths: Any, T: int, B: int, single: bool) -> Array | None:
     need = f"integers in 0 … {T} (the number of steps T), " + (
         "a single one" if single else f"of shape (B,) = ({B},)"
     )
-    out = check.integers("lengths", lengths, need)
-    if out.shape != (() if single else (B,)):
-        raise check.wrong_value("lengths", check.describe(out), need)
+    raw = check.array("lengths", lengths, "iu", need)
+    if raw.shape != (() if single else (B,)):
+        raise check.wrong_value("lengths", check.describe(raw), need)
+    out = check.intp("lengths", raw, need)
     check.in_range("lengths", out, 0, T, "integers (T is the number of steps)")
     return out.reshape(B)
 
@@ -77,7 +83,7 @@ class Start:
 
 
 def start(
-    rnn: RNN, layout: Layout, dtype: np.dtype[Any], h0: Any, y0: Any, state: State | None
+    rnn: Description, layout: Layout, dtype: np.dtype[Any], h0: Any, y0: Any, state: State | None
 ) -> Start:
     """h(0), and what is fed at the first step."""
     if state is not None:
@@ -101,7 +107,9 @@ def start(
     return Start(h, fed, fed)
 
 
-def _start_from_state(rnn: RNN, layout: Layout, dtype: np.dtype[Any], state: State) -> Start:
+def _start_from_state(
+    rnn: Description, layout: Layout, dtype: np.dtype[Any], state: State
+) -> Start:
     if not isinstance(state, State):
         raise check.wrong_type("state", check.describe(state), "a State, or None")
 
@@ -127,19 +135,19 @@ def _for_all(
         if layout.single
         else f"real numbers of shape (B, {letter}) = ({layout.B}, {size}), or ({size},) for all"
     )
-    out = check.numbers(name, value, dtype, need)
-    if out.shape != (size,) and (layout.single or out.shape != (layout.B, size)):
-        raise check.wrong_value(name, check.describe(out), need)
-    return np.broadcast_to(out, (layout.B, size))
+    raw = check.array(name, value, "biuf", need)
+    if raw.shape != (size,) and (layout.single or raw.shape != (layout.B, size)):
+        raise check.wrong_value(name, check.describe(raw), need)
+    return np.array(np.broadcast_to(check.contiguous(name, raw, dtype), (layout.B, size)))
 
 
-def _first_fed(rnn: RNN, layout: Layout, dtype: np.dtype[Any], y0: Any) -> Array:
+def _first_fed(rnn: Description, layout: Layout, dtype: np.dtype[Any], y0: Any) -> Array:
     """y0 as values (B, O) or (O,), or as labels (B,) or (): then one-hot."""
     if rnn.loss.targets == "classes":
         raw = check.array("y0", y0, "biuf", "labels (B,), or values (B, O) or (O,)")
         labels = raw.dtype.kind in "iu" and raw.ndim == (0 if layout.single else 1)
         if labels and raw.shape == (() if layout.single else (layout.B,)):
-            indices = check.integers("y0", raw, "labels")
+            indices = check.intp("y0", raw, "labels")
             check.in_range("y0", indices, 0, rnn.size_o - 1, "labels")
             return one_hot(indices.reshape(layout.B), rnn.size_o, dtype)
     return _for_all("y0", y0, layout, dtype, rnn.size_o, "O")
@@ -158,22 +166,19 @@ def one_hot(labels: Array, size: int, dtype: Any) -> Array:
 # ---------------------------------------------------------------------- y, weights, reduction
 
 
-def targets(rnn: RNN, layout: Layout, dtype: np.dtype[Any], y: Any) -> Array:
+def targets(rnn: Description, layout: Layout, dtype: np.dtype[Any], y: Any) -> Array:
     """y in packed rows, (N,) labels or (N, O) values; by place, (B, …), with outputs="last"."""
     last, classes = rnn.outputs == "last", rnn.loss.targets == "classes"
     axes = ([] if last else ["T"]) + ([] if layout.single else ["B"]) + ([] if classes else ["O"])
     sizes = {"T": layout.T, "B": layout.B, "O": rnn.size_o}
     shape = tuple(sizes[letter] for letter in axes)
     letters = f"({', '.join(axes)}{',' if len(axes) == 1 else ''}) = {shape}"
-    if classes:
-        need = f"integer labels of shape {letters}"
-        y = check.integers("y", y, need)
-    else:
-        need = f"real numbers of shape {letters}"
-        y = check.numbers("y", y, dtype, need)
-    if y.shape != shape:
-        raise check.wrong_value("y", check.describe(y), need)
-    return to_rows(layout, y, last, shape[-1:] if not classes else ())
+    need = f"{'integer labels' if classes else 'real numbers'} of shape {letters}"
+    raw = check.array("y", y, "iu" if classes else "biuf", need)
+    if raw.shape != shape:
+        raise check.wrong_value("y", check.describe(raw), need)
+    values = check.intp("y", raw, need) if classes else check.contiguous("y", raw, dtype)
+    return to_rows(layout, values, last, shape[-1:] if not classes else ())
 
 
 def to_rows(layout: Layout, array: Array, last: bool, tail: tuple[int, ...]) -> Array:
@@ -182,7 +187,7 @@ def to_rows(layout: Layout, array: Array, last: bool, tail: tuple[int, ...]) -> 
     return layout.pack(array.reshape(layout.T, layout.B, *tail))
 
 
-def factors(rnn: RNN, layout: Layout, weights: Any, reduction: Any) -> Array | float:
+def factors(rnn: Description, layout: Layout, weights: Any, reduction: Any) -> Array | float:
     """∂L/∂L(t) of 10.17, by row: one number where it is the same for all."""
     last = rnn.outputs == "last"
     count = layout.B if last else layout.N
@@ -198,7 +203,10 @@ def factors(rnn: RNN, layout: Layout, weights: Any, reduction: Any) -> Array | f
         bad = ~((w >= 0) & np.isfinite(w))
         if bad.any():
             raise check.wrong_value("weights", f"{w[bad][0]}", "finite numbers ≥ 0")
-        total = float(w.sum())
+        with np.errstate(over="ignore"):
+            total = float(w.sum())
+        if total == np.inf:
+            raise check.wrong_value("weights", "a sum of inf", "finite numbers with a finite sum")
     need = "'sum', 'mean', or a finite number > 0 to divide by"
     if isinstance(reduction, str):
         if reduction not in ("sum", "mean"):
@@ -210,12 +218,13 @@ def factors(rnn: RNN, layout: Layout, weights: Any, reduction: Any) -> Array | f
                 "reduction", "'mean' over no step that counts", "a step of weight > 0"
             )
         return w / total
-    if reduction is None:
-        raise check.wrong_type("reduction", "None", need)
-    return w / check.positive_number("reduction", reduction)
+    divisor = check.real_number("reduction", reduction, need)
+    if not 0 < divisor < np.inf:
+        raise check.wrong_value("reduction", check.describe(reduction), need)
+    return w / divisor
 
 
-def check_targets(rnn: RNN, y: Array) -> None:
+def check_targets(rnn: Description, y: Array) -> None:
     """Refuse labels out of range, and values that the loss is not defined for."""
     if rnn.loss.targets == "classes":
         check.in_range("y", y, 0, rnn.size_o - 1, "labels")
@@ -239,7 +248,7 @@ class Feeding:
 
 
 def feeding(
-    rnn: RNN,
+    rnn: Description,
     layout: Layout,
     first: Start,
     y: Array | None,
@@ -296,19 +305,26 @@ def _forced(layout: Layout, y: Array | None, teacher_forcing: Any, seed: Any) ->
     if teacher_forcing is None:
         return y is not None
     if isinstance(teacher_forcing, bool | np.bool_):
-        forced: Array | bool = bool(teacher_forcing)
-    elif np.ndim(teacher_forcing) == 0:
-        p = check.real_number(name, teacher_forcing, need)
+        if teacher_forcing and y is None:
+            _need_y(name, teacher_forcing)
+        return bool(teacher_forcing)
+    given = check.array(name, teacher_forcing, "biuf", need)
+    if given.ndim == 0 and given.dtype.kind != "b":
+        p = float(given)
         if not 0 <= p <= 1:
             raise check.wrong_value(name, f"{p:g}", f"{need}; a probability is in 0 … 1")
         draws = check.generator("seed", seed).random((layout.T, layout.B))
-        forced = layout.pack(draws < p)
+        forced: Array = layout.pack(draws < p)
     else:
-        mask = check.array(name, teacher_forcing, "b", need)
+        mask = check.array(name, given, "b", need)
         shape = (layout.T,) if layout.single else (layout.T, layout.B)
         if mask.shape != shape:
             raise check.wrong_value(name, check.describe(mask), need)
         forced = layout.pack(np.ascontiguousarray(mask.reshape(layout.T, layout.B)))
-    if y is None and np.any(forced):
-        raise check.wrong_value(name, check.describe(teacher_forcing), "y, where a step is forced")
+    if y is None and forced.any():
+        _need_y(name, teacher_forcing)
     return forced
+
+
+def _need_y(name: str, teacher_forcing: Any) -> NoReturn:
+    raise check.wrong_value(name, check.describe(teacher_forcing), "y, where a step is forced")

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from cybptt import _core
 from cybptt._batch import Layout
 from cybptt._inputs import Feeding, Start, check_targets, one_hot
-from cybptt._plugins import call, in_loop
+from cybptt._plugins import WHOLE, call, in_loop
 from cybptt.trace import State, read_only
 
 if TYPE_CHECKING:
+    from cybptt.description import Description
     from cybptt.parameters import Parameters
-    from cybptt.rnn import RNN
 
 Array = NDArray[Any]
 
@@ -31,10 +31,11 @@ class Pass:
     """One forward pass: its inputs, and the nodes that it computed.
 
     h is (B + N, H), h(0) before it; a is (N, H), or None where it was not kept; o is (N, O), or
-    (B, O) with outputs="last"; free is None where no step was fed the model's own output.
+    (B, O) with outputs="last"; fed_back is ŷ where the loop fed it back. first_step is the pass's
+    place in a longer one, for messages.
     """
 
-    rnn: RNN
+    rnn: Description
     params: Parameters
     layout: Layout
     x: Array
@@ -45,6 +46,7 @@ class Pass:
     h: Array
     o: Array
     fed_back: Array | None = None
+    first_step: int = 0
 
     @property
     def y_hat(self) -> Array:
@@ -81,26 +83,29 @@ class Pass:
     def state(self, layout: Layout | None = None) -> State:
         """The same as a caller sees it: in the order of `layout`, the pass's own by default."""
         end, order = self.end(), layout or self.layout
+
+        def outwards(part: Array) -> Array:
+            return read_only(order.unsort(part))
+
         return State(
-            *(
-                None if part is None else read_only(order.unsort(part))
-                for part in (end.h, end.fed, end.y)
-            )
+            outwards(end.h),
+            None if end.fed is None else outwards(end.fed),
+            None if end.y is None else outwards(end.y),
         )
 
 
-def link(rnn: RNN, o: Array) -> Array:
+def link(rnn: Description, o: Array, where: str = WHOLE) -> Array:
     """ŷ of rows of o."""
     if rnn.loss.link is None or o.size == 0:
         return o
-    return call(rnn.loss, "link", (o,), o.shape)
+    return call(rnn.loss, "link", (o,), o.shape, where)
 
 
 # ---------------------------------------------------------------------- forward
 
 
 def forward(
-    rnn: RNN,
+    rnn: Description,
     params: Parameters,
     layout: Layout,
     x: Array,
@@ -108,6 +113,7 @@ def forward(
     feeding: Feeding | None,
     y: Array | None = None,
     keep_a: bool = True,
+    first_step: int = 0,
 ) -> Pass:
     """10.8 to 10.10 for all steps."""
     N, B, H, dtype = layout.N, layout.B, rnn.n_hidden, params.dtype
@@ -115,7 +121,8 @@ def forward(
     h[:B] = start.h
     # a may lie where h does: each step turns its rows of a into h in place.
     a = np.empty((N, H), dtype) if keep_a else h[B:]
-    activation = in_loop(rnn.activation, "function")
+    independent = rnn.recurrence == "output" and (feeding is None or feeding.free is None)
+    activation = in_loop(rnn.activation, "function", None if independent else first_step)
 
     # 10.8, for all t at once: b + U x(t)
     if rnn.inputs == "tokens":
@@ -132,7 +139,7 @@ def forward(
         o = np.empty((N, rnn.size_o), dtype)
         fed_back_link = None
         if rnn.feedback == "y_hat" and rnn.loss.link is not None:
-            fed_back, fed_back_link = np.empty_like(o), in_loop(rnn.loss, "link")
+            fed_back, fed_back_link = np.empty_like(o), in_loop(rnn.loss, "link", first_step)
         R = feedback_weights(params)
         _core.forward(
             layout.counts, h, a, activation, W, R, feeding.u, feeding.free,
@@ -150,7 +157,7 @@ def forward(
     return Pass(rnn, params, layout, x, start, feeding, y, a if keep_a else None, h, o, fed_back)
 
 
-def output(rnn: RNN, params: Parameters, h: Array) -> Array:
+def output(rnn: Description, params: Parameters, h: Array) -> Array:
     """10.10: o = c + V h of rows of h; h itself without an output layer."""
     if rnn.n_outputs is None:
         return h
@@ -180,13 +187,13 @@ class Objective:
     factor is 10.17, (n,) or one number.
     """
 
-    rnn: RNN
+    rnn: Description
     y: Array
     rows: Array | None
     factor: Array | float
 
     @classmethod
-    def of(cls, rnn: RNN, y: Array, factor: Array | float) -> Objective:
+    def of(cls, rnn: Description, y: Array, factor: Array | float) -> Objective:
         """Leave out the rows of weight 0, whatever their y, and check the others."""
         rows = None
         if isinstance(factor, np.ndarray) and not factor.all():
@@ -213,7 +220,8 @@ class Objective:
         if chosen.size == 0:
             return out
         gradient = call(self.rnn.loss, "gradient", (chosen, self.y), chosen.shape)
-        factor = np.asarray(self.factor, o.dtype)
+        with np.errstate(over="ignore", under="ignore"):
+            factor = np.asarray(self.factor).astype(o.dtype)
         out[slice(None) if self.rows is None else self.rows] = gradient * factor.reshape(-1, 1)
         return out
 
@@ -255,7 +263,7 @@ def backward(run: Pass, grad_o: Array, grad_h: Array | None = None) -> Nodes:
     W = None if rnn.recurrence == "output" else params.W
     if run.free is not None:
         y_hat = run.fed_back
-        vjp = None if y_hat is None else in_loop(rnn.loss, "link_vjp", 3)
+        vjp = None if y_hat is None else in_loop(rnn.loss, "link_vjp", run.first_step, 3)
         _core.backward(
             layout.counts, grad_h, grad_a, grad_a, W, feedback_weights(params), run.free,
             params.V, grad_o, run.o, y_hat, vjp,
@@ -274,13 +282,10 @@ def slopes(run: Pass) -> Array:
     assert of is not None
     if of.size == 0:
         return np.empty_like(of)
-    if isinstance(activation.derivative, _core.Function):
-        return activation.derivative(of)
-    # A plugin sees an array of its own; what it returns may be that array, or shared.
-    return call(activation, "derivative", (of.copy(),), of.shape).copy()
+    return call(activation, "derivative", (of,), of.shape)
 
 
-def pull_back_output(rnn: RNN, params: Parameters, grad_o: Array, out: Array) -> None:
+def pull_back_output(rnn: Description, params: Parameters, grad_o: Array, out: Array) -> None:
     """Add Vᵀ ∇o to out, row by row."""
     if rnn.n_outputs is None:
         out += grad_o

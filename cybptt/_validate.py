@@ -68,17 +68,11 @@ def positive_number(name: str, value: Any) -> float:
 
 
 def real_number(name: str, value: Any, need: str) -> float:
-    """A float."""
-    if isinstance(value, bool | np.bool_ | str | bytes | complex | np.complexfloating) or np.ndim(
-        value
-    ):
+    """A float, from a number or an array of no axes."""
+    raw = array(name, value, "iuf", need)
+    if raw.ndim:
         raise wrong_type(name, describe(value), need)
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise wrong_type(name, describe(value), need) from None
-    except OverflowError:
-        raise wrong_value(name, describe(value), need) from None
+    return float(raw)
 
 
 def choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
@@ -109,16 +103,20 @@ def float_dtype(name: str, value: Any) -> np.dtype[Any]:
         raise wrong_type(name, describe(value), need) from None
     if dtype.newbyteorder("=") not in FLOATS:
         raise wrong_value(name, describe(value), need)
-    return dtype.newbyteorder("=")
+    return FLOATS[dtype.itemsize == 8]
 
 
-def generator(name: str, seed: Any) -> np.random.Generator:
+def seed(name: str, value: Any) -> None:
+    """An int ≥ 0, a NumPy Generator, or None; what an unused one costs is this look alone."""
+    if value is None or isinstance(value, np.random.Generator):
+        return
+    integer(name, value, 0)
+
+
+def generator(name: str, value: Any) -> np.random.Generator:
     """A NumPy Generator from an int, a Generator, or None."""
-    if isinstance(seed, np.random.Generator):
-        return seed
-    if seed is None:
-        return np.random.default_rng()
-    return np.random.default_rng(integer(name, seed, 0))
+    seed(name, value)
+    return value if isinstance(value, np.random.Generator) else np.random.default_rng(value)
 
 
 # ---------------------------------------------------------------------- arrays
@@ -140,32 +138,36 @@ def array(name: str, value: Any, kinds: str, need: str) -> Array:
     return out
 
 
-def contiguous(values: Array, dtype: Any) -> Array:
+def contiguous(name: str, values: Array, dtype: Any) -> Array:
     """The same values, C-contiguous, aligned, native: a copy only where they are not."""
-    with np.errstate(over="ignore", under="ignore"):  # too large for float32 is inf, as NumPy's
-        out: Array = np.require(values, np.dtype(dtype), ["C", "A"])
+    try:
+        # Too large for float32 is inf, as NumPy's.
+        with np.errstate(over="ignore", under="ignore"):
+            out: Array = np.require(values, np.dtype(dtype), ["C", "A"])
+    except ValueError:  # a broadcast array whose size in bytes no address can hold
+        raise wrong_value(name, describe(values), "an array that fits in memory") from None
     return out
 
 
 def numbers(name: str, value: Any, dtype: Any, need: str = "an array of real numbers") -> Array:
     """Real numbers as an array of `dtype`."""
-    return contiguous(array(name, value, "biuf", need), dtype)
+    return contiguous(name, array(name, value, "biuf", need), dtype)
 
 
 def shaped(name: str, value: Any, dtype: Any, shape: tuple[int, ...], letters: str) -> Array:
     """Real numbers of exactly this shape; `letters` is the shape in the book's letters."""
-    out = numbers(name, value, dtype, f"real numbers of shape {letters}")
-    if out.shape != shape:
-        raise wrong_value(name, describe(out), f"shape {letters} = {shape}")
-    return out
+    raw = array(name, value, "biuf", f"real numbers of shape {letters}")
+    if raw.shape != shape:
+        raise wrong_value(name, describe(raw), f"shape {letters} = {shape}")
+    return contiguous(name, raw, dtype)
 
 
-def integers(name: str, value: Any, need: str) -> Array:
+def intp(name: str, values: Array, need: str) -> Array:
     """Integers as an array of intp."""
-    raw = array(name, value, "iu", need)
-    if raw.dtype == np.uint64 and raw.size and raw.max() > np.iinfo(np.intp).max:
-        raise wrong_value(name, f"{raw.max()}", need)
-    return contiguous(raw, np.intp)
+    values = contiguous(name, values, values.dtype.newbyteorder("="))
+    if values.dtype == np.uint64 and values.size and values.max() > np.iinfo(np.intp).max:
+        raise wrong_value(name, f"{values.max()}", need)
+    return contiguous(name, values, np.intp)
 
 
 def in_range(name: str, values: Array, low: int, high: int, what: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,7 +56,7 @@ class Description:
     outputs: str
     feedback: str
     inputs: str
-    shapes: dict[str, tuple[int, ...]]
+    shapes: Mapping[str, tuple[int, ...]]
 
     def __init__(
         self,
@@ -105,7 +107,9 @@ class Description:
             raise check.wrong_value(
                 "loss", repr(fields["loss"].name), "a loss with link_vjp, for feedback='y_hat'"
             )
-        fields["shapes"] = _shapes(n_inputs, n_hidden, n_outputs, recurrence)
+        fields["shapes"] = MappingProxyType(
+            _shapes(fields["n_inputs"], fields["n_hidden"], n_outputs, recurrence)
+        )
         sizes = [math.prod(shape) for shape in fields["shapes"].values()]
         check.check_size("n_inputs, n_hidden, n_outputs", max(1, sum(sizes)))
         for name, value in fields.items():
@@ -339,7 +343,7 @@ def _first_values(
     if len(shape) == 1:
         return np.zeros(shape)
     if scheme == "identity":
-        return np.eye(*shape) if name == "W" else rng.normal(0, 0.001, shape)
+        return np.eye(shape[0], shape[1]) if name == "W" else rng.normal(0, 0.001, shape)
     if scheme == "orthogonal" and name == "W":
         return _orthogonal(shape, rng)
     bound = math.sqrt(6 / max(1, sum(shape)))

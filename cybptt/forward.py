@@ -93,12 +93,11 @@ class Forward(Description):
         array([[0.76159416],
                [0.36339949]])
         """
-        run = self._forward(
-            self._own(params).copy(), x, h0, y, y0, state, lengths, teacher_forcing, seed
+        # The trace must outlive what the caller does to the parameters, x and y.
+        own = self._own(params).copy()
+        return Trace(
+            self._forward(own, x, h0, y, y0, state, lengths, teacher_forcing, seed, own=True)
         )
-        if isinstance(x, np.ndarray) and np.may_share_memory(run.x, x):
-            run.x = run.x.copy()  # the trace must outlive what the caller does to x
-        return Trace(run)
 
     def _forward(
         self,
@@ -111,15 +110,19 @@ class Forward(Description):
         lengths: Any,
         teacher_forcing: Any,
         seed: Any,
+        *,
+        name: str = "x",
+        own: bool = False,
     ) -> _passes.Pass:
         dtype = params.dtype
-        layout, rows = _inputs.sequences(self, dtype, x, lengths)
+        check.seed("seed", seed)
+        layout, rows = _inputs.sequences(self, dtype, x, lengths, name=name, own=own)
         start = _inputs.start(self, layout, dtype, h0, y0, state)
         if y is not None and self.recurrence == "hidden":
             raise check.wrong_value(
                 "y", check.describe(y), "None: recurrence='hidden' feeds no output back"
             )
-        given = None if y is None else _inputs.targets(self, layout, dtype, y)
+        given = None if y is None else _inputs.targets(self, layout, dtype, y).copy()
         fed = _inputs.feeding(self, layout, start, given, teacher_forcing, seed, dtype)
         return _passes.forward(self, params, layout, rows, start, fed, given)
 
@@ -195,17 +198,15 @@ class Forward(Description):
         >>> np.array_equal(y_hat, rnn.predict(params, np.ones((5, 1)))[-1])
         True
         """
-        axes = 1 if self.inputs == "tokens" else 2
-        letters = (
-            "(B,) or ()" if self.inputs == "tokens" else f"(B, I) or (I,), I = {self.n_inputs}"
-        )
-        array = check.array("x_t", x_t, "biuf", f"an array of shape {letters}")
-        if array.ndim not in (axes - 1, axes) or (
-            self.inputs == "values" and array.shape[-1] != self.n_inputs
-        ):
-            raise check.wrong_value("x_t", check.describe(array), f"shape {letters}")
+        tokens = self.inputs == "tokens"
+        letters = "(B,) or ()" if tokens else f"(B, I) or (I,), I = {self.n_inputs}"
+        need = f"{'integer tokens' if tokens else 'real numbers'} of shape {letters}"
+        array = check.array("x_t", x_t, "iu" if tokens else "biuf", need)
+        axes = 1 if tokens else 2
+        if array.ndim not in (axes - 1, axes) or (not tokens and array.shape[-1] != self.n_inputs):
+            raise check.wrong_value("x_t", check.describe(array), need)
         run = self._forward(
-            self._own(params), array[None], None, None, None, state, None, None, None
+            self._own(params), array[None], None, None, None, state, None, None, None, name="x_t"
         )
         trace = Trace(run)
         y_hat = trace.y_hat if self.outputs == "last" else trace.y_hat[0]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cybptt import _validate as check
+
 if TYPE_CHECKING:
     from cybptt.rnn import RNN
 
@@ -25,7 +27,7 @@ class Parameters(Mapping[str, Array]):
     rnn : RNN
         The model that they are of.
     vector : ndarray, shape (n,), float32 or float64
-        Taken as it is, not copied: C-contiguous and writable.
+        Taken as it is, not copied: contiguous, aligned, native and writable.
 
     Attributes
     ----------
@@ -44,6 +46,11 @@ class Parameters(Mapping[str, Array]):
     rnn : RNN
     dtype : numpy.dtype
 
+    Raises
+    ------
+    ValueError, TypeError
+        For another vector, or a value of another shape in an assignment.
+
     Examples
     --------
     >>> import cybptt
@@ -59,7 +66,12 @@ class Parameters(Mapping[str, Array]):
 
     __slots__ = ("_vector", "_views", "rnn")
 
+    rnn: RNN
+    _vector: Array
+    _views: dict[str, Array]
+
     def __init__(self, rnn: RNN, vector: Array) -> None:
+        _check(rnn, vector)
         views: dict[str, Array] = {}
         offset = 0
         for name, shape in rnn.shapes.items():
@@ -86,7 +98,8 @@ class Parameters(Mapping[str, Array]):
 
     def astype(self, dtype: Any) -> Parameters:
         """The same numbers as float32 or float64, in a vector of their own."""
-        return self.rnn.parameters(self._vector.astype(dtype))
+        with np.errstate(over="ignore", under="ignore"):
+            return Parameters(self.rnn, self._vector.astype(check.float_dtype("dtype", dtype)))
 
     # -------------------------------------------------------------- as attributes
 
@@ -110,14 +123,11 @@ class Parameters(Mapping[str, Array]):
 
     @staticmethod
     def _write(name: str, view: Array, value: Any) -> None:
-        from cybptt._validate import numbers
-
-        new = numbers(name, value, view.dtype)
+        need = f"real numbers of shape {view.shape}, or one number"
+        new = check.array(name, value, "biuf", need)
         if new.shape not in (view.shape, ()):
-            raise ValueError(
-                f"{name}: got an array of shape {new.shape}, need {view.shape} or one number"
-            )
-        view[...] = new
+            raise check.wrong_value(name, check.describe(new), need)
+        view[...] = check.contiguous(name, new, view.dtype)
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._views})
@@ -155,3 +165,22 @@ class Parameters(Mapping[str, Array]):
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name} {view.shape}" for name, view in self._views.items())
         return f"<Parameters, {self._vector.size} of {self.dtype}: {shapes}>"
+
+
+def _check(rnn: Any, vector: Any) -> None:
+    from cybptt.description import Description  # which itself makes Parameters
+
+    if not isinstance(rnn, Description):
+        raise check.wrong_type("rnn", check.describe(rnn), "an RNN")
+    n = rnn.n_parameters
+    need = (
+        f"an ndarray of shape ({n},) and dtype float32 or float64, contiguous, aligned, native"
+        " and writable"
+    )
+    if not isinstance(vector, np.ndarray):
+        raise check.wrong_type("vector", check.describe(vector), need)
+    if vector.dtype not in check.FLOATS or not vector.dtype.isnative or vector.shape != (n,):
+        raise check.wrong_value("vector", check.describe(vector), need)
+    flags = vector.flags
+    if not (flags.c_contiguous and flags.aligned and flags.writeable):
+        raise check.wrong_value("vector", f"an ndarray with flags {flags!r}", need)

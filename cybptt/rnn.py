@@ -7,7 +7,7 @@ arguments are checked, once, and handed to the passes; nothing is computed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,22 @@ from cybptt.trace import Gradients, State, Trace
 
 Array = NDArray[Any]
 Reduction = Literal["sum", "mean"] | float
+
+
+class Options(TypedDict, total=False):
+    """The keyword arguments of `RNN.value_and_grad`, but return_state."""
+
+    h0: ArrayLike | None
+    y0: ArrayLike | None
+    state: State | None
+    lengths: ArrayLike | None
+    weights: ArrayLike | None
+    reduction: Reduction
+    teacher_forcing: ArrayLike | None
+    seed: Seed
+    checkpoint: int | Literal["auto"] | None
+    n_threads: int | None
+    out: Parameters | None
 
 
 class RNN(Forward):
@@ -289,7 +305,7 @@ class RNN(Forward):
         y: ArrayLike,
         *,
         return_state: Literal[False] = False,
-        **options: Any,
+        **options: Unpack[Options],
     ) -> tuple[float, Parameters]: ...
 
     @overload
@@ -300,7 +316,7 @@ class RNN(Forward):
         y: ArrayLike,
         *,
         return_state: Literal[True],
-        **options: Any,
+        **options: Unpack[Options],
     ) -> tuple[float, Parameters, State]: ...
 
     def value_and_grad(
@@ -368,6 +384,7 @@ class RNN(Forward):
         (1.3863, array([-1.,  1.]))
         """
         dtype = self._own(params).dtype
+        check.seed("seed", seed)
         return_state = check.boolean("return_state", return_state)
         if n_threads is not None:
             check.integer("n_threads", n_threads, 1)
@@ -430,12 +447,13 @@ class RNN(Forward):
         >>> gradient.shape
         (14,)
         """
-        known = set(RNN.value_and_grad.__kwdefaults__ or ()) - {"return_state", "out"}
+        known = set(Options.__annotations__) - {"out"}
         if unknown := sorted(set(options) - known):
             raise check.wrong_type("options", unknown[0], f"some of {', '.join(sorted(known))}")
 
         def fun(vector: Array) -> tuple[float, Array]:
-            loss, grad = self.value_and_grad(self.parameters(vector), x, y, **options)
+            values = check.array("vector", vector, "biuf", "real numbers of shape (n,)")
+            loss, grad = self.value_and_grad(self.parameters(values), x, y, **options)
             return loss, grad.vector
 
         return fun

@@ -65,7 +65,12 @@ def pad(sequences: Sequence[ArrayLike]) -> tuple[Array, Array]:
         arrays.append(array)
     lengths = np.array([len(array) for array in arrays], np.intp)
     shape = (int(lengths.max()), len(arrays), *arrays[0].shape[1:])
-    x = np.zeros(shape, np.result_type(*arrays))
+    check.check_size("sequences", *shape)
+    # An empty list is of no dtype in particular.
+    typed = [
+        a for a, item in zip(arrays, items, strict=True) if a.size or isinstance(item, np.ndarray)
+    ]
+    x = np.zeros(shape, np.result_type(*typed) if typed else np.intp)
     for i, array in enumerate(arrays):
         x[: len(array), i] = array
     return x, lengths

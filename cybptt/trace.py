@@ -92,11 +92,12 @@ class Trace:
     @property
     def rnn(self) -> RNN:
         """The model."""
-        return self._run.rnn
+        return self._run.params.rnn
 
     @cached_property
     def a(self) -> Array:
         """The sums that enter the activation, :eq:`10.8`."""
+        assert self._run.a is not None
         return read_only(self._run.layout.unpack(self._run.a))
 
     @cached_property

@@ -252,6 +252,32 @@ def chosen(problem: Problem, which: Any) -> Problem:
     )
 
 
+def cut(problem: Problem, k: int) -> tuple[Problem, Problem]:
+    """The first k steps, and the rest without its h0 and y0."""
+    p = problem
+    last = p.rnn.outputs == "last"
+
+    def part(name: str, value: Any, steps: slice) -> Any:
+        if name in ("h0", "y0", "reduction") or not isinstance(value, np.ndarray):
+            return value
+        if name == "lengths":
+            return np.clip(value - (steps.start or 0), 0, len(p.x[steps]))
+        return value if last and name in ("y", "weights") else value[steps]
+
+    parts = []
+    for steps in (slice(None, k), slice(k, None)):
+        parts.append(
+            p.but(
+                x=part("x", p.x, steps),
+                y=part("y", p.y, steps),
+                forward={name: part(name, v, steps) for name, v in p.forward.items()},
+                loss={name: part(name, v, steps) for name, v in p.loss.items()},
+            )
+        )
+    rest = {name: v for name, v in parts[1].forward.items() if name not in ("h0", "y0")}
+    return parts[0], parts[1].but(forward=rest)
+
+
 def nodes_of(problem: Problem, which: Any = slice(None)) -> dict[str, Any]:
     """Every node and every node's gradient of some sequences of a batch, the B axis first."""
     trace, g = run_core(problem)

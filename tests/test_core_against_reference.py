@@ -317,3 +317,54 @@ def test_gradients_are_those_of_central_differences(pattern: str, feed: str, inp
     for i, unit in enumerate(np.eye(len(vector))):
         difference = (fun(vector + step * unit)[0] - fun(vector - step * unit)[0]) / (2 * step)
         np.testing.assert_allclose(gradient[i], difference, rtol=0, atol=1e-8)
+
+
+# ---------------------------------------------------------------------- other ways to start
+
+
+@pytest.mark.parametrize("feed", ["forced", "free", "mask"])
+@pytest.mark.parametrize("pattern", ["output, o", "both, y_hat"])
+def test_h0_and_y0_for_all_and_y0_as_labels(pattern: str, feed: str) -> None:
+    p = ragged_problem(pattern, feed, 9)
+    rnn, n = p.rnn, p.x.shape[1]
+    labels = np.array([1, 0, 0, 1])
+    for y0, rows in (
+        (labels, np.eye(2)[labels]),
+        (np.array([0.3, -2.0]), np.tile([0.3, -2.0], (n, 1))),
+        (np.array([1, 2]), np.tile([1.0, 2.0], (n, 1))),  # of length O, not B: values
+    ):
+        forward = p.forward | {"y0": y0, "h0": p.forward["h0"][0]}
+        assert_core_is_the_reference_from(p.but(forward=forward))
+        full = p.forward | {"y0": rows, "h0": np.tile(p.forward["h0"][0], (n, 1))}
+        got = rnn.backward(rnn.forward(p.params, p.x, **forward), p.y)
+        want = rnn.backward(rnn.forward(p.params, p.x, **full), p.y)
+        assert_same(got.parameters.vector, want.parameters.vector, "parameters")
+        assert_same(got.y0, want.y0, "y0")
+        assert_same(got.h0, want.h0, "h0")
+
+
+def assert_core_is_the_reference_from(p: Problem) -> None:
+    """Trace and gradients, where h0 and y0 are not of the shapes that a State has."""
+    expected, _, g = reference_run(p)
+    trace = p.rnn.forward(p.params, p.x, **p.forward)
+    assert_traces_close(trace, expected, np.float64)
+    assert_gradients_close(p.rnn.backward(trace, p.y, **p.loss), g, np.float64)
+
+
+@pytest.mark.parametrize("feed", ["forced", "free", "mask"])
+def test_y0_as_the_label_of_one_sequence(feed: str) -> None:
+    rnn = make_rnn("both, o", 2, 3, 4)
+    p = random_problem(rnn, np.random.default_rng(10), 5, -1, feed=feed)
+    assert_core_is_the_reference_from(p.but(forward=p.forward | {"y0": 2}))
+    one_hot = np.eye(4)[2]
+    got, want = (rnn.forward(p.params, p.x, **p.forward | {"y0": y0}) for y0 in (2, one_hot))
+    assert_same(got.o, want.o, "o")
+
+
+@pytest.mark.parametrize(("pattern", "feed"), FED_PATTERNS)
+def test_going_on_from_a_state(pattern: str, feed: str) -> None:
+    p = ragged_problem(pattern, feed, 11)
+    start = {name: p.forward[name] for name in p.forward if name not in ("h0", "y0")}
+    state = p.rnn.forward(p.params, p.x, **p.forward).state
+    for begin in (state, cybptt.State(state.h, state.fed)):  # with a last y, and without
+        assert_core_is_the_reference_from(p.but(forward=start | {"state": begin}))

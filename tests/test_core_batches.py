@@ -11,11 +11,11 @@ from helpers import (
     GRADIENT_NODES,
     LENGTHS,
     NODES,
-    Problem,
     as_float64,
     assert_close,
     assert_same,
     chosen,
+    cut,
     make_rnn,
     many_ragged,
     nodes_of,
@@ -113,32 +113,6 @@ def test_a_single_sequence_is_a_batch_of_one(pattern: str, feed: str, dtype: str
 
 
 # ---------------------------------------------------------------------- cutting a sequence
-
-
-def cut(problem: Problem, k: int) -> tuple[Problem, Problem]:
-    """The first k steps, and the rest without its h0 and y0."""
-    p = problem
-    last = p.rnn.outputs == "last"
-
-    def part(name: str, value: Any, steps: slice) -> Any:
-        if name in ("h0", "y0", "reduction") or not isinstance(value, np.ndarray):
-            return value
-        if name == "lengths":
-            return np.clip(value - (steps.start or 0), 0, len(p.x[steps]))
-        return value if last and name in ("y", "weights") else value[steps]
-
-    parts = []
-    for steps in (slice(None, k), slice(k, None)):
-        parts.append(
-            p.but(
-                x=part("x", p.x, steps),
-                y=part("y", p.y, steps),
-                forward={name: part(name, v, steps) for name, v in p.forward.items()},
-                loss={name: part(name, v, steps) for name, v in p.loss.items()},
-            )
-        )
-    rest = {name: v for name, v in parts[1].forward.items() if name not in ("h0", "y0")}
-    return parts[0], parts[1].but(forward=rest)
 
 
 @pytest.mark.parametrize("k", range(8))

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from helpers import (
+    FED_PATTERNS,
+    GRADIENT_NODES,
+    NODES,
     Problem,
     assert_identities,
+    assert_same,
+    cut,
+    make_rnn,
     n_read,
     ragged_problem,
     random_problem,
     reference_run,
 )
-from numpy_plugins import NLL, TANH, softmax, tanh_derivative
+from numpy_plugins import NLL, TANH, softmax, softmax_vjp, tanh_derivative
 
 import cybptt
 from cybptt import reference
@@ -207,6 +214,9 @@ def test_the_equations_take_a_vector_or_a_batch() -> None:
     for statement in statements:
         rows = np.array([statement(n) for n in range(B)])
         np.testing.assert_allclose(statement(slice(None)), rows, rtol=1e-14)
+    y_hat = softmax(o)
+    np.testing.assert_allclose(r.softmax_vjp(y_hat, g_o), softmax_vjp(o, y_hat, g_o), rtol=1e-13)
+    assert r.grad_step_loss() == 1
     # The gradients of parameters are sums over what stands before the last axis.
     for statement in (lambda n: r.grad_weight(g_h[n], x[n]), lambda n: r.grad_bias(g_h[n])):
         total = sum(statement(n) for n in range(B))
@@ -248,3 +258,79 @@ def test_without_an_output_layer_the_loss_looks_at_h() -> None:
     np.testing.assert_allclose(g.o, expected, atol=1e-15)
     np.testing.assert_allclose(g.h[3, 0], g.o[3, 0], atol=1e-15)
     assert np.abs(g.h[0, 0] - g.o[0, 0]).max() > 1e-6
+
+
+# ---------------------------------------------------------------------- whole sequences
+
+
+@pytest.mark.parametrize(("pattern", "feed"), FED_PATTERNS)
+def test_one_sequence_is_a_batch_of_one(pattern: str, feed: str) -> None:
+    rnn = make_rnn(pattern, 2, 3, 4, activation=TANH, loss=NLL)
+    p = random_problem(rnn, np.random.default_rng(1), 5, 1, feed=feed, weights=True)
+    p.forward["lengths"] = np.array([4])
+    last = rnn.outputs == "last"
+
+    def alone(name: str, value: Any) -> Any:
+        first = name in ("h0", "y0", "lengths") or (last and name in ("o", "y_hat", "y", "weights"))
+        return value if np.ndim(value) == 0 or value is None else value.squeeze(0 if first else 1)
+
+    single = p.but(
+        x=alone("x", p.x),
+        y=alone("y", p.y),
+        forward={name: alone(name, value) for name, value in p.forward.items()},
+        loss={"weights": alone("weights", p.loss["weights"])},
+    )
+    (trace, loss, g), (trace_1, loss_1, g_1) = reference_run(single), reference_run(p)
+    assert loss == loss_1
+    for name in NODES:
+        assert_same(getattr(trace, name), alone(name, getattr(trace_1, name)), name)
+    for name in GRADIENT_NODES:
+        assert_same(getattr(g, name), alone(name, getattr(g_1, name)), f"gradient at {name}")
+    for name in ("h", "fed", "y"):
+        value = getattr(trace_1.state, name)
+        want = None if value is None else value[0]
+        assert_same(getattr(trace.state, name), want, f"state.{name}")
+    losses = reference.step_losses(rnn, trace, single.y)
+    assert_same(losses, alone("y", reference.step_losses(rnn, trace_1, p.y)), "step_losses")
+
+
+@pytest.mark.parametrize("k", [0, 1, 3, 4])
+@pytest.mark.parametrize(("pattern", "feed"), FED_PATTERNS)
+def test_cutting_and_carrying_the_state_changes_no_node(pattern: str, feed: str, k: int) -> None:
+    p = ragged_problem(pattern, feed, 5, activation=TANH, loss=NLL)
+    whole = reference.forward(p.rnn, p.params, p.x, **p.forward)
+    first, second = cut(p, k)
+    trace_1 = reference.forward(p.rnn, p.params, first.x, **first.forward)
+    trace_2 = reference.forward(p.rnn, p.params, second.x, **second.forward, state=trace_1.state)
+    for name in NODES if p.rnn.outputs == "all" else ("a", "h"):
+        parts = np.concatenate([getattr(trace_1, name), getattr(trace_2, name)])
+        assert_same(parts, getattr(whole, name), name)
+    if p.rnn.outputs == "last":
+        assert_same(trace_2.o, whole.o, "o")
+    for name in ("h", "fed", "y"):
+        got, want = getattr(trace_2.state, name), getattr(whole.state, name)
+        assert_same(got, want, f"state.{name}")
+
+
+def test_a_free_first_step_takes_the_models_own_output_and_a_forced_one_the_last_y() -> None:
+    rnn = make_rnn("output, o", 1, 2, 2, activation=TANH, loss=NLL)
+    params = random_problem(rnn, np.random.default_rng(0), 1, 1, feed="free").params
+    own, y = np.array([5.0, -1.0]), np.array([0.0, 1.0])
+    b, W = params["b"], params["W"]
+    x = np.zeros((1, 1))
+
+    def first_a(forced: bool, **start: Any) -> Any:
+        return reference.forward(rnn, params, x, teacher_forcing=[forced], **start).a[0]
+
+    state = reference.State(np.zeros(2), own, y)
+    assert_same(first_a(False, state=state), b + W @ own, "free")
+    assert_same(first_a(True, state=state), b + W @ y, "forced")
+    without_y = reference.State(np.zeros(2), own)
+    assert_same(first_a(True, state=without_y), b + W @ own, "forced, without a last y")
+    for forced in (True, False):
+        assert_same(first_a(forced, y0=1), b + W @ y, "y0 as a label")
+        assert_same(first_a(forced, y0=own), b + W @ own, "y0")
+        assert_same(first_a(forced), b, "zeros")
+    labels = np.array([1, 0, 1])
+    batch = reference.forward(rnn, params, np.zeros((1, 3, 1)), y0=labels, teacher_forcing=False)
+    np.testing.assert_allclose(batch.a[0], b + np.eye(2)[labels] @ W.T, rtol=1e-15)

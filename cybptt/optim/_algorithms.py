@@ -23,7 +23,7 @@ class SGD(Optimizer):
     Parameters
     ----------
     lr : float
-        Learning rate, > 0.
+        Learning rate, ≥ 0.
     momentum : float, default 0.0
         μ, in [0, 1).
     nesterov : bool, default False
@@ -98,7 +98,7 @@ class Adagrad(Optimizer):
     Parameters
     ----------
     lr : float, default 0.01
-        Learning rate, > 0.
+        Learning rate, ≥ 0.
     eps : float, default 1e-7
         ε > 0.
     weight_decay : float, default 0.0
@@ -151,7 +151,7 @@ class RMSprop(Optimizer):
     Parameters
     ----------
     lr : float, default 0.001
-        Learning rate, > 0.
+        Learning rate, ≥ 0.
     rho : float, default 0.9
         ρ in [0, 1): what of the mean is kept.
     eps : float, default 1e-6
@@ -212,7 +212,7 @@ class Adam(Optimizer):
     Parameters
     ----------
     lr : float, default 0.001
-        Learning rate, > 0.
+        Learning rate, ≥ 0.
     beta1, beta2 : float, default 0.9 and 0.999
         β₁ and β₂ in [0, 1): what of the means is kept.
     eps : float, default 1e-8

@@ -17,7 +17,6 @@ from cybptt.optim._checks import (
     check_writeable,
     flat_vector,
     not_negative,
-    positive,
     refuse_gradient,
 )
 
@@ -30,8 +29,8 @@ class Optimizer(ABC):
     Attributes
     ----------
     lr : float
-        Learning rate, > 0; may be set between steps, which is how a schedule works. So may the
-        other hyperparameters.
+        Learning rate, ≥ 0; may be set between steps, which is how a schedule works: down to 0,
+        even. So may the other hyperparameters.
     weight_decay : float
         λ ≥ 0: each step first shrinks θ by lr λ θ.
     steps : int
@@ -50,7 +49,7 @@ class Optimizer(ABC):
     SGD(lr=0.25, momentum=0.0, nesterov=False, weight_decay=0.0)
     """
 
-    lr = Setting(positive)
+    lr = Setting(not_negative)
     weight_decay = Setting(not_negative)
     # The arguments of __init__, in its order: what repr and state_dict show.
     _settings: ClassVar[tuple[str, ...]]

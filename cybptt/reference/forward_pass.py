@@ -154,9 +154,9 @@ def _given(
 
     def before_first(rows: ArrayLike | None) -> Array:
         rows = np.zeros(rnn.n_outputs, dtype) if rows is None else np.asarray(rows)
-        # Labels are told from values by their type, and by having no axis for the outputs.
+        # Labels are told from values by their type, and by being one a sequence.
         labels = rnn.loss.targets == "classes" and rows.dtype.kind in "iu"
-        if labels and rows.ndim == (0 if single else 1):
+        if labels and rows.shape == (() if single else shape[1:]):
             rows = one_hot(rows, rnn.n_outputs)
         return np.broadcast_to(rows, (shape[1], rnn.n_outputs))
 

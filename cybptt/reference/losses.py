@@ -93,8 +93,7 @@ def total_loss(
     >>> import numpy as np
     >>> import cybptt
     >>> rnn = cybptt.RNN(2, 3, 2)
-    >>> params = rnn.init(seed=0)
-    >>> params.V = 0.0  # ŷ is 1/2 whatever the input
+    >>> params = rnn.parameters(np.zeros(rnn.n_parameters))  # ŷ is 1/2 whatever the input
     >>> trace = cybptt.reference.forward(rnn, params, np.ones((4, 5, 2)))
     >>> y = np.zeros((4, 5), int)
     >>> round(float(cybptt.reference.total_loss(rnn, trace, y, reduction="mean")), 4)
