@@ -28,8 +28,8 @@ _NAMES = {
     "register_loss": "losses",
     "DerivativeError": "errors",
     "PluginError": "errors",
-    "gradcheck": "gradcheck",
-    "GradcheckReport": "gradcheck",
+    "gradcheck": "_gradcheck",
+    "GradcheckReport": "_gradcheck",
     "pad": "sequences",
     "save": "io",
     "load": "io",
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from cybptt._version import __version__ as __version__
     from cybptt.activations import Activation, register_activation
     from cybptt.errors import DerivativeError, PluginError
-    from cybptt.gradcheck import GradcheckReport, gradcheck
+    from cybptt._gradcheck import GradcheckReport, gradcheck
     from cybptt.io import load, read_metadata, read_tensors, save
     from cybptt.losses import Loss, register_loss
     from cybptt.parameters import Parameters

@@ -59,9 +59,9 @@ class Whole:
             if feeding.free is not None:
                 # The first step's u comes from the segment before, where the step is free.
                 free = feeding.free[rows].copy()
-                first = np.flatnonzero(free[: segment.first])
+                fed = np.flatnonzero(free[: segment.first])
                 assert start.fed is not None
-                u[first] = start.fed[first]
+                u[fed] = start.fed[fed]
                 free[: segment.first] = 0
             part = _inputs.Feeding(u, free)
         keep_a = rnn.activation.derivative_of == "input"

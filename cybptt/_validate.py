@@ -69,6 +69,11 @@ def positive_number(name: str, value: Any) -> float:
 
 def real_number(name: str, value: Any, need: str) -> float:
     """A float, from a number or an array of no axes."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:
+            raise wrong_value(name, describe(value), need) from None
     raw = array(name, value, "iuf", need)
     if raw.ndim:
         raise wrong_type(name, describe(value), need)
@@ -133,8 +138,8 @@ def array(name: str, value: Any, kinds: str, need: str) -> Array:
     if out.dtype.kind not in kinds:
         if out.size == 0 and not isinstance(value, np.ndarray):
             return out.astype(np.intp)  # an empty list is of no dtype in particular
-        got = f"{describe(value)}" if isinstance(value, np.ndarray) else f"dtype {out.dtype}"
-        raise wrong_type(name, got, need)
+        listed = isinstance(value, list | tuple)  # of what, says more than what
+        raise wrong_type(name, f"dtype {out.dtype}" if listed else describe(value), need)
     return out
 
 

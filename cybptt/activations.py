@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from cybptt import _core
@@ -95,7 +94,7 @@ class Activation:
 
 
 def _check(activation: Activation) -> None:
-    from cybptt.gradcheck import check_activation  # only where it is wanted: a quicker import
+    from cybptt._plugin_checks import check_activation  # only where it is wanted: a quicker import
 
     check_activation(activation)
 

@@ -470,6 +470,8 @@ class RNN(Forward):
             raise check.wrong_value("out", f"parameters of {out.rnn!r} and {out.dtype}", need)
         if np.may_share_memory(out.vector, params.vector):
             raise check.wrong_value("out", "params itself", need)
+        if not out.vector.flags.writeable:
+            raise check.wrong_value("out", "a read-only vector", need)
 
     def _run(self, trace: Any) -> _passes.Pass:
         if not isinstance(trace, Trace):

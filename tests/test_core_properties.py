@@ -134,6 +134,22 @@ def test_forced_steps_of_an_output_recurrence_do_not_depend_on_each_other(
         assert not back.h0.any()
 
 
+def test_forced_steps_of_an_output_recurrence_are_computed_at_once() -> None:
+    rows = []
+
+    def counted(a: Any) -> Any:
+        rows.append(len(a))
+        return np.tanh(a)
+
+    tanh = cybptt.Activation("counted tanh", counted, lambda h: 1 - h * h, derivative_of="output")
+    rnn = cybptt.RNN(3, 9, 4, recurrence="output", activation=tanh)
+    for feed, calls in (("forced", [18]), ("free", [3] * 6)):
+        p = random_problem(rnn, np.random.default_rng(7), 6, 3, feed=feed)
+        rows.clear()
+        rnn.forward(p.params, p.x, **p.forward)
+        assert rows == calls
+
+
 def test_free_steps_of_an_output_recurrence_do_depend_on_each_other() -> None:
     rnn = cybptt.RNN(3, 9, 4, recurrence="output")
     p = random_problem(rnn, np.random.default_rng(7), 6, 3, feed="free")
@@ -178,6 +194,52 @@ def test_values_that_are_not_finite_go_through_as_numpys_would() -> None:
         np.testing.assert_array_equal(np.isnan(actual.a), np.isnan(g.a))
         assert np.isnan(rnn.total_loss(trace, p.y))
     assert np.isnan(loss)
+
+
+def test_fed_values_that_are_not_finite_go_through_as_numpys_would() -> None:
+    rnn = cybptt.RNN(2, 4, 3, loss="squared_error", recurrence="output")
+    p = random_problem(rnn, np.random.default_rng(8), 5, 4, feed="mask")
+    p.forward["teacher_forcing"][...] = True
+    p.forward["teacher_forcing"][2] = False
+    p.forward["y0"][0] = np.nan
+    # y(2) of the first sequence is fed to nobody: step 3 is free. y(4) of the second is fed.
+    p.y[1, 0] = p.y[3, 1] = p.y[4, 2] = np.nan
+    expected, _, _ = reference_run(as_float64(p))
+    trace = rnn.forward(p.params, p.x, **p.forward)
+    assert_traces_close(trace, expected, np.float64)
+    np.testing.assert_array_equal(np.argwhere(np.isnan(trace.a).any(axis=2)), [[0, 0], [4, 1]])
+    # A first step of the next call takes the last y, which is NaN of the third sequence; or the
+    # last o, which is NaN of the second.
+    for forced, which in ((True, 2), (False, 1)):
+        mask = np.full((1, 4), forced)
+        on = rnn.forward(p.params, p.x[:1], y=p.y[:1], state=trace.state, teacher_forcing=mask)
+        assert np.isnan(on.a).any(axis=2).tolist() == [[n == which for n in range(4)]]
+
+
+def test_a_label_that_is_fed_must_be_valid_and_no_other() -> None:
+    rnn = make_rnn("both, o", 2, 3, 4)
+    p = random_problem(rnn, np.random.default_rng(9), 4, 2, feed="forced")
+    for bad in (-1, 4):
+        y = p.y.copy()
+        y[1, 0] = bad
+        with pytest.raises(ValueError, match=rf"^y: got {bad} "):
+            rnn.forward(p.params, p.x, y=y)
+        mask = np.ones((4, 2), bool)
+        mask[2, 0] = False  # the step that it would be fed to
+        trace = rnn.forward(p.params, p.x, y=y, teacher_forcing=mask)
+        expected = rnn.forward(p.params, p.x, y=p.y, teacher_forcing=mask)
+        assert_same(trace.o, expected.o, "o")
+        # The last y is fed by the next call, if it forces its first step.
+        y = p.y.copy()
+        y[3, 1] = bad
+        state = rnn.forward(p.params, p.x, y=y).state
+        with pytest.raises(ValueError, match=r"^state: got a last label out of range"):
+            rnn.forward(p.params, p.x, y=p.y, state=state)
+        mask = np.ones((4, 2), bool)
+        mask[0, 1] = False
+        assert np.isfinite(
+            rnn.forward(p.params, p.x, y=p.y, state=state, teacher_forcing=mask).o
+        ).all()
 
 
 # ---------------------------------------------------------------------- tokens

@@ -10,7 +10,7 @@ import numpy as np
 
 from cybptt import _validate as check
 from cybptt import activations, losses
-from cybptt.gradcheck import gradcheck
+from cybptt._gradcheck import gradcheck
 from cybptt.rnn import RNN
 
 __all__ = ["run"]

@@ -107,7 +107,8 @@ def forward(
     fed = last_y = None
     if rnn.recurrence != "hidden":
         fed = in_batch([s.own_next for s in sequences], 1, out)[0]
-        if y is not None or not any(len(s.x) for s in sequences):
+        unmoved = not any(len(s.x) for s in sequences)
+        if y is not None or (unmoved and (state is None or state.y is not None)):
             last_y = in_batch([s.y_next for s in sequences], 1, out)[0]
 
     state = State(*(drop_batch_axis(rows, single, 0) for rows in (h_end, fed, last_y)))

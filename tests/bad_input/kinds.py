@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 Error = type[Exception]
+ANYTHING = "…"  # for `shows`: what comes is said in words that are not the value's
 
 
 class Bad(NamedTuple):
@@ -17,6 +18,7 @@ class Bad(NamedTuple):
     value: Any
     error: Error | tuple[Error, ...]
     shows: str = ""  # what of it must stand in the message; found from the value where empty
+    inner: Any = None  # the part of the value that is bad, where it is not all of it
 
 
 def none() -> Iterator[Bad]:
@@ -36,7 +38,7 @@ def not_numbers(good: Any) -> Iterator[Bad]:
     yield Bad("durations", np.zeros(shape, "timedelta64[s]"), TypeError)
     yield Bad("records", np.zeros(shape, [("a", float)]), TypeError)
     yield Bad("raw bytes", np.zeros(shape, "V8"), TypeError)
-    yield Bad("a complex list", np.zeros(shape, complex).tolist(), TypeError, "complex")
+    yield Bad("a complex list", np.zeros(shape, complex).tolist(), TypeError)
     yield Bad("a word", "one", TypeError)
     yield Bad("a dict", {}, TypeError)
     yield Bad("a set", {1.0}, TypeError)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from bad_input.kinds import Bad, Error
+from bad_input.kinds import ANYTHING, Bad
 
 import cybptt
 
@@ -97,11 +97,12 @@ def _complaint_about(row: Row, error: Exception) -> str | None:
     if not isinstance(error, wanted):
         return f"{name}, not {' or '.join(e.__name__ for e in wanted)}: {error}"
     begins = row.begins or re.escape(row.argument) + r"(?:[.\[][^:]*)?"
-    parts = re.fullmatch(rf"{begins}: got (.+), need (.+)", str(error), re.DOTALL)
+    parts = re.fullmatch(rf"(?:{begins}): got (.+), need (.+)", str(error), re.DOTALL)
     if parts is None:
         return f"{name} of another form than {begins!r}: got …, need …: {error}"
-    shows = [row.bad.shows] if row.bad.shows else list(_looks(row.bad.value))
-    if not any(look in parts[1] for look in shows):
+    bad = row.bad.value if row.bad.inner is None else row.bad.inner
+    shows = [row.bad.shows] if row.bad.shows else list(_looks(bad))
+    if ANYTHING not in shows and not any(look in parts[1] for look in shows):
         return f"{name} that shows none of {shows}: {error}"
     return None
 
@@ -127,6 +128,3 @@ def _looks(value: Any) -> Iterator[str]:
 
 def _is_used_up(value: Any) -> bool:
     return hasattr(value, "__next__")
-
-
-__all__ = ["Bad", "Error", "Row", "Setup", "complaint", "frozen", "registered", "rows"]

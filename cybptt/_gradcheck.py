@@ -1,0 +1,278 @@
+"""`gradcheck`: a model's gradients held against finite differences of its loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cybptt import _inputs
+from cybptt import _validate as check
+from cybptt._differences import compare
+
+if TYPE_CHECKING:
+    from cybptt.parameters import Parameters
+    from cybptt.rnn import RNN
+    from cybptt.trace import Gradients
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class GradcheckRow:
+    """One parameter or node of a `GradcheckReport`: its worst coordinate.
+
+    Attributes
+    ----------
+    name : str
+        Such as "W" or "h0".
+    size, checked : int
+        How many coordinates there are, and how many were differenced.
+    worst : tuple of int
+        The index of the largest error.
+    analytic, numeric : float
+        The gradient there, and the finite difference.
+    error : float
+        Their distance, relative to the larger of the two and 1.
+    ok : bool
+        Whether all coordinates agree.
+    """
+
+    name: str
+    size: int
+    checked: int
+    worst: tuple[int, ...]
+    analytic: float
+    numeric: float
+    error: float
+    ok: bool
+
+
+@dataclass(frozen=True)
+class GradcheckReport:
+    """What `gradcheck` found: true where every gradient is right, readable as text.
+
+    Attributes
+    ----------
+    rows : tuple of GradcheckRow
+        A row for each parameter and node.
+    tolerance : float
+        What was allowed.
+
+    Examples
+    --------
+    >>> import cybptt, numpy as np
+    >>> rnn = cybptt.RNN(1, 2, 2)
+    >>> report = cybptt.gradcheck(rnn, rnn.init(0), np.ones((3, 1)), [0, 1, 0])
+    >>> bool(report), report.error < 1e-8
+    (True, True)
+    """
+
+    rows: tuple[GradcheckRow, ...]
+    tolerance: float
+
+    def __bool__(self) -> bool:
+        return all(row.ok for row in self.rows)
+
+    @property
+    def error(self) -> float:
+        """The largest relative error."""
+        return max((row.error for row in self.rows), default=0.0)
+
+    def __str__(self) -> str:
+        lines = [
+            f"{'':4} {'checked':>13} {'worst at':>12} {'analytic':>14} {'numeric':>14} {'error':>8}"
+        ]
+        for row in self.rows:
+            at = ", ".join(map(str, row.worst)) if row.checked else "-"
+            lines.append(
+                f"{row.name:4} {f'{row.checked} of {row.size}':>13} {at:>12} {row.analytic:14.6g}"
+                f" {row.numeric:14.6g} {row.error:8.1e}  {'ok' if row.ok else 'WRONG'}"
+            )
+        return "\n".join(lines)
+
+
+def gradcheck(
+    rnn: RNN,
+    params: Parameters,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    tolerance: float = 1e-6,
+    max_coordinates: int = 50,
+    **options: Any,
+) -> GradcheckReport:
+    """Hold every gradient of a model against finite differences of its loss.
+
+    The gradients of `RNN.backward` and of `RNN.value_and_grad`, :eq:`10.22` to :eq:`10.28`, C.2,
+    C.3 and C.7, against central differences of L, :eq:`10.12`, in float64.
+
+    Parameters
+    ----------
+    rnn : RNN
+    params : Parameters
+        Where to look; taken to float64.
+    x, y : array_like
+        As in `RNN.value_and_grad`.
+    tolerance : float
+        How far a gradient may be off, relative to the larger of it, the difference, and 1.
+    max_coordinates : int
+        How many coordinates of each array are differenced, ≥ 1; of a larger array, so many drawn
+        at random, always the same.
+    **options
+        h0, y0, state, lengths, weights, reduction, teacher_forcing, seed and checkpoint, as in
+        `RNN.value_and_grad`.
+
+    Returns
+    -------
+    GradcheckReport
+        False where a gradient is wrong.
+
+    Raises
+    ------
+    ValueError, TypeError, PluginError
+        As `RNN.value_and_grad`.
+
+    Examples
+    --------
+    >>> import cybptt, numpy as np
+    >>> rnn = cybptt.RNN(1, 2, 2)
+    >>> report = cybptt.gradcheck(rnn, rnn.init(0), np.ones((3, 1)), [0, 1, 0])
+    >>> [row.name for row in report.rows]
+    ['U', 'W', 'V', 'b', 'c', 'x', 'h0']
+    """
+    tolerance = check.positive_number("tolerance", tolerance)
+    max_coordinates = check.integer("max_coordinates", max_coordinates, 1)
+    problem = _Problem(rnn, rnn._own(params).astype(np.float64), x, y, _fixed(options))
+    grad, nodes = problem.gradients()
+    rng = np.random.default_rng(0)
+    rows = []
+    for name, analytic in grad.items():
+        also = nodes.parameters[name]
+        chosen = _chosen(analytic, max_coordinates, rng)
+        # Of two answers that should be one, the one that is farther off decides.
+        pair = [_row(name, g, chosen, problem, tolerance) for g in (analytic, also)]
+        rows.append(max(pair, key=lambda row: (not row.ok, row.error)))
+    for name in ("x", "h0", "y0"):
+        gradient = getattr(nodes, name)
+        if gradient is not None:
+            chosen = _chosen(gradient, max_coordinates, rng)
+            rows.append(_row(name, gradient, chosen, problem, tolerance))
+    return GradcheckReport(tuple(rows), tolerance)
+
+
+def _fixed(options: dict[str, Any]) -> dict[str, Any]:
+    """The options, with a seed that draws the same at every call."""
+    fixed = dict(options)
+    if isinstance(fixed.get("seed"), np.random.Generator):
+        fixed["seed"] = int(fixed["seed"].integers(2**63))
+    elif fixed.get("seed") is None:
+        fixed["seed"] = 0
+    for name in ("out", "return_state"):
+        if name in fixed:
+            raise check.wrong_type("options", name, "what value_and_grad takes, but not that")
+    return fixed
+
+
+class _Problem:
+    """A loss of parameters, x, h0 and y0, in float64."""
+
+    def __init__(
+        self, rnn: RNN, params: Parameters, x: Any, y: Any, options: dict[str, Any]
+    ) -> None:
+        self.rnn, self.params, self.y, self.options = rnn, params, y, options
+        # Checked here, so that what is wrong is said of the arguments as they came.
+        layout, _ = _inputs.sequences(rnn, params.dtype, x, options.get("lengths"))
+        start = _inputs.start(
+            rnn,
+            layout,
+            params.dtype,
+            *(options.get(name) for name in ("h0", "y0", "state")),
+        )
+        self.state = options.get("state")
+        tokens = rnn.inputs == "tokens"
+        self.nodes: dict[str, Array] = {"x": np.array(x, None if tokens else np.float64)}
+        self.nodes["h0"] = np.array(layout.unsort(start.h))
+        if start.fed is not None:
+            self.nodes["y0"] = np.array(layout.unsort(start.fed))
+
+    def loss(self, params: Parameters, nodes: dict[str, Array]) -> float:
+        """L, by the fast path."""
+        loss, _ = self.rnn.value_and_grad(params, nodes["x"], self.y, **self._options(nodes))
+        return loss
+
+    def _options(self, nodes: dict[str, Array]) -> dict[str, Any]:
+        options = dict(self.options)
+        if self.state is None:
+            return options | {name: nodes[name] for name in ("h0", "y0") if name in nodes}
+        return options | {"state": replace(self.state, h=nodes["h0"])}
+
+    def gradients(self) -> tuple[Parameters, Gradients]:
+        """Both paths' gradients."""
+        options = self._options(self.nodes)
+        _, grad = self.rnn.value_and_grad(self.params, self.nodes["x"], self.y, **options)
+        loss = {k: options.pop(k) for k in ("weights", "reduction") if k in options}
+        for name in ("checkpoint", "n_threads"):
+            options.pop(name, None)
+        y = {} if self.rnn.recurrence == "hidden" else {"y": self.y}
+        trace = self.rnn.forward(self.params, self.nodes["x"], **y, **options)
+        nodes = self.rnn.backward(trace, self.y, **loss)
+        if self.state is not None:  # y0 is then one of two parts of the state
+            nodes = replace(nodes, y0=None)
+        return grad, nodes
+
+    def array(self, name: str) -> Array:
+        """A parameter or node."""
+        return self.params[name] if name in self.params else self.nodes[name]
+
+    def loss_at(self, name: str, index: tuple[int, ...], value: float) -> float:
+        """L with another value in one coordinate of a parameter or node."""
+        params, nodes = self.params, dict(self.nodes)
+        if name in params:
+            params = params.copy()
+            params[name][index] = value
+        else:
+            nodes[name] = nodes[name].copy()
+            nodes[name][index] = value
+        return self.loss(params, nodes)
+
+
+def _chosen(array: Array, most: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
+    """The coordinates to look at: all, or so many at random."""
+    flat = np.arange(array.size)
+    if array.size > most:
+        flat = np.sort(rng.choice(array.size, most, replace=False))
+    return [tuple(int(i) for i in np.unravel_index(k, array.shape)) for k in flat]
+
+
+def _row(
+    name: str,
+    analytic: Array,
+    chosen: list[tuple[int, ...]],
+    problem: _Problem,
+    tolerance: float,
+) -> GradcheckRow:
+    if not chosen:
+        return GradcheckRow(name, analytic.size, 0, (), 0.0, 0.0, 0.0, True)
+    points = np.array([problem.array(name)[index] for index in chosen])
+    given = np.array([analytic[index] for index in chosen])
+
+    def loss(values: Array) -> Array:
+        return np.array(
+            [problem.loss_at(name, index, v) for index, v in zip(chosen, values, strict=True)]
+        )
+
+    held = compare(loss, points, given, tolerance)
+    worst = int(np.argmax(np.where(held.wrong, held.error + 1, held.error)))
+    return GradcheckRow(
+        name,
+        analytic.size,
+        len(chosen),
+        chosen[worst],
+        float(given[worst]),
+        float(held.numeric[worst]),
+        float(held.error[worst]),
+        not held.wrong.any(),
+    )

@@ -1,0 +1,407 @@
+"""The losses L(t) of o(t) and y(t): the built-in ones, and the door for others.
+
+A plugin is one object that holds the value, the gradient and what the model needs of the loss's
+distribution. The built-in ones enter through `register_loss`, as anyone's do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cybptt import _core
+from cybptt._validate import choice, describe, positive_number, wrong_type, wrong_value
+from cybptt.activations import check_callable, check_name, check_picklable, with_parameter
+from cybptt.registry import Registry
+
+__all__ = ["Loss", "get", "huber", "names", "register_loss", "registered"]
+
+Array = NDArray[Any]
+Function = Callable[..., Array]
+
+
+@dataclass(frozen=True, eq=True, repr=False)
+class Loss:
+    """A loss: the terms L(t) of :eq:`10.12`, their gradients, and what they make of o.
+
+    Its functions take rows: each row is one step of one sequence, and what is returned for it
+    depends on it alone. They must not write to their arguments.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in messages, and registered under.
+    value : callable
+        ``value(o, y)`` → L(t), (N,), of o's dtype. o is (N, O); y is labels (N,), or values (N, O).
+    gradient : callable
+        ``gradient(o, y)`` → ∇_o L(t), (N, O), :eq:`10.18`.
+    link : callable, optional
+        ``link(o)`` → ŷ, (N, O), :eq:`10.11`. None: ŷ is o.
+    link_vjp : callable, optional
+        ``link_vjp(o, y_hat, cotangent)`` → Jᵀ cotangent, (N, O), J the link's Jacobian; C.6 needs
+        it, for ``feedback="y_hat"``.
+    sample : callable, optional
+        ``sample(o, generator)`` → a draw of y from the loss's distribution, to generate.
+    mode : callable, optional
+        ``mode(o)`` → the most probable y, to generate.
+    targets : {"values", "classes"}
+        What y is.
+    target_range : (float, float)
+        Where the loss is defined: the smallest and the largest value of y.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For an empty name, or functions that can't be called. The gradient is checked against the
+        value when the object is registered, not when it is made.
+
+    Notes
+    -----
+    Immutable; two are equal if their parts are. A registered one is pickled by its name, another by
+    its parts, which pickle must be able to import.
+
+    Examples
+    --------
+    >>> import numpy as np, cybptt
+    >>> def value(o, y):
+    ...     return np.sum(np.abs(o - y), axis=1)
+    >>> def gradient(o, y):
+    ...     return np.sign(o - y)
+    >>> absolute = cybptt.Loss("absolute", value, gradient)
+    >>> rnn = cybptt.RNN(2, 3, 2, loss=absolute)
+    >>> rnn.loss.value(np.array([[1.0, 2.0]]), np.array([[0.0, 0.0]]))
+    array([3.])
+    """
+
+    name: str
+    value: Function
+    gradient: Function
+    link: Function | None = None
+    link_vjp: Function | None = None
+    sample: Function | None = None
+    mode: Function | None = None
+    targets: str = "values"
+    target_range: tuple[float, float] = (-math.inf, math.inf)
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        for part in ("value", "gradient"):
+            check_callable(part, getattr(self, part))
+        for part in ("link", "link_vjp", "sample", "mode"):
+            if getattr(self, part) is not None:
+                check_callable(part, getattr(self, part))
+        if self.link_vjp is not None and self.link is None:
+            raise wrong_value("link_vjp", describe(self.link_vjp), "None without a link")
+        choice("targets", self.targets, ("values", "classes"))
+        object.__setattr__(self, "target_range", _range(self.target_range))
+
+    def __hash__(self) -> int:
+        return hash((Loss, self.name))
+
+    def __repr__(self) -> str:
+        if registered(self):
+            expression = self.name if self.name.endswith(")") else f"get({self.name!r})"
+            return f"cybptt.losses.{expression}"
+        parts = ", ".join(f"{part}={value!r}" for part, value in self._parts().items())
+        return f"cybptt.Loss({self.name!r}, {parts})"
+
+    def __copy__(self) -> Loss:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Loss:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if registered(self):
+            return get, (self.name,)
+        parts = self._parts()
+        check_picklable("loss", self.name, parts)
+        return Loss, (self.name, *parts.values())
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            field: getattr(self, field) for field in Loss.__dataclass_fields__ if field != "name"
+        }
+
+
+def _range(value: Any) -> tuple[float, float]:
+    need = "two numbers, the smallest and the largest y"
+    try:
+        low, high = (float(bound) for bound in value)
+    except (TypeError, ValueError):
+        raise wrong_type("target_range", describe(value), need) from None
+    if not low < high:
+        raise wrong_value("target_range", describe(value), need)
+    return low, high
+
+
+def _check(loss: Loss) -> None:
+    from cybptt._plugin_checks import check_loss  # only where it is wanted: a quicker import
+
+    check_loss(loss)
+
+
+_registry = Registry("loss", "cybptt.losses", Loss, _check)
+
+
+def register_loss(
+    name: str,
+    value: Function,
+    gradient: Function,
+    *,
+    link: Function | None = None,
+    link_vjp: Function | None = None,
+    sample: Function | None = None,
+    mode: Function | None = None,
+    targets: str = "values",
+    target_range: tuple[float, float] = (-math.inf, math.inf),
+    check: bool = True,
+    replace: bool = False,
+) -> Loss:
+    """Make a loss known by a name, the L(t) of :eq:`10.12`.
+
+    Parameters
+    ----------
+    name : str
+        The name, for ``RNN(loss=name)``.
+    value, gradient, link, link_vjp, sample, mode, targets, target_range
+        As for `Loss`.
+    check : bool
+        Hold the gradient, and link_vjp, against finite differences at many points, and see that
+        shapes and dtypes are right, that two calls give the same, that no row depends on another,
+        and that nothing is written to.
+    replace : bool
+        Take the place of a loss of that name. Models made before keep theirs.
+
+    Returns
+    -------
+    Loss
+        The object that was registered.
+
+    Raises
+    ------
+    DerivativeError
+        If the check finds something wrong: where, and by how much.
+    ValueError, TypeError
+        For a name that is taken, empty or has parentheses, or functions that can't be called.
+
+    Examples
+    --------
+    >>> import numpy as np, cybptt
+    >>> def value(o, y):
+    ...     return np.log(np.cosh(o - y)).sum(axis=1)
+    >>> def gradient(o, y):
+    ...     return np.tanh(o - y)
+    >>> cybptt.register_loss("log_cosh", value, gradient)
+    cybptt.losses.get('log_cosh')
+    >>> rnn = cybptt.RNN(2, 3, 2, loss="log_cosh")
+    """
+    plugin = Loss(name, value, gradient, link, link_vjp, sample, mode, targets, target_range)
+    return _registry.register(plugin, check=check, replace=replace)
+
+
+def get(name: str) -> Loss:
+    """Find the loss of a name: registered here, or offered by an installed package.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`, or a factory's call, "huber(2.0)".
+
+    Returns
+    -------
+    Loss
+
+    Raises
+    ------
+    ValueError
+        For an unknown name; the message lists those that exist.
+    PluginError
+        If a package offers it, and it can't be loaded.
+
+    Notes
+    -----
+    It has no equation; what it returns is the L(t) of :eq:`10.12`.
+
+    Examples
+    --------
+    >>> import cybptt
+    >>> cybptt.losses.get("softmax_nll").targets
+    'classes'
+    """
+    return _registry.get(name)
+
+
+def names() -> list[str]:
+    """List the names of all losses, with those that installed packages offer.
+
+    Returns
+    -------
+    list of str
+
+    Notes
+    -----
+    It has no equation.
+
+    Examples
+    --------
+    >>> import cybptt
+    >>> cybptt.losses.names()[:5]
+    ['softmax_nll', 'squared_error', 'bernoulli_nll', 'poisson_nll', 'huber']
+    """
+    return _registry.names()
+
+
+def registered(loss: Loss) -> bool:
+    """Say whether `get` would give this loss for its name.
+
+    Parameters
+    ----------
+    loss : Loss
+
+    Returns
+    -------
+    bool
+        False for a name that only a package not yet loaded offers.
+
+    Notes
+    -----
+    It has no equation.
+
+    Examples
+    --------
+    >>> import cybptt
+    >>> cybptt.losses.registered(cybptt.losses.huber(2.0))
+    True
+    """
+    return _registry.holds(loss)
+
+
+# ------------------------------------------------------------------ the built-in ones
+
+
+def huber(delta: float = 1.0) -> Loss:
+    """Make a Huber loss: ½ (o − y)² within δ of y, δ (|o − y| − ½ δ) beyond; an L(t) of 10.12.
+
+    Parameters
+    ----------
+    delta : float
+        δ > 0.
+
+    Returns
+    -------
+    Loss
+        Named "huber", or "huber(2.0)" for another δ than the default. It has a mode, and nothing to
+        sample from.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a δ that is not a finite number > 0.
+
+    Notes
+    -----
+    A term of :eq:`10.12`, summed over the outputs.
+
+    References
+    ----------
+    Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35, 1964.
+
+    Examples
+    --------
+    >>> import numpy as np, cybptt
+    >>> cybptt.losses.huber(2.0).value(np.array([[1.0, 5.0]]), np.zeros((1, 2)))    # ½, and 8
+    array([8.5])
+    """
+    delta = positive_number("delta", delta)
+    return Loss(with_parameter("huber", 1.0, delta), *_c_loss("huber", delta), mode=_mean)
+
+
+def _c_loss(name: str, parameter: float = 0.0) -> tuple[Function, Function]:
+    value = _core.loss_function(name, "value", parameter)
+    return value, _core.loss_function(name, "gradient", parameter)
+
+
+def _mean(o: Array) -> Array:
+    """The most probable y of a loss that is symmetric about o."""
+    return o.copy()
+
+
+def _sample_class(o: Array, generator: np.random.Generator) -> Array:
+    """A class by its probability: the first whose cumulated probability exceeds a uniform draw."""
+    cumulated = np.cumsum(_core.function("softmax")(o), axis=1, dtype=np.float64)
+    # Scaled by the total, which rounding keeps from being 1: the last class is never overshot.
+    draw = generator.random((len(o), 1)) * cumulated[:, -1:]
+    return np.asarray((cumulated <= draw).sum(axis=1))
+
+
+def _likeliest_class(o: Array) -> Array:
+    return np.argmax(o, axis=1)
+
+
+def _sample_gaussian(o: Array, generator: np.random.Generator) -> Array:
+    """½‖o − y‖² is the negative log-likelihood of variance 1, but for a constant."""
+    return (o + generator.standard_normal(o.shape)).astype(o.dtype)
+
+
+def _sample_bernoulli(o: Array, generator: np.random.Generator) -> Array:
+    return (generator.random(o.shape) < _core.function("sigmoid")(o)).astype(o.dtype)
+
+
+def _likeliest_bit(o: Array) -> Array:
+    return (o > 0).astype(o.dtype)
+
+
+def _sample_poisson(o: Array, generator: np.random.Generator) -> Array:
+    return generator.poisson(_core.function("exp")(o)).astype(o.dtype)
+
+
+def _likeliest_count(o: Array) -> Array:
+    """⌊eᵒ⌋; where eᵒ is an integer, it and the one below are as likely."""
+    return np.floor(_core.function("exp")(o))
+
+
+def _register_built_in() -> None:
+    def link(name: str) -> tuple[Function, Function]:
+        return _core.function(name), _core.function(f"{name}_vjp")
+
+    built_in = [
+        Loss(
+            "softmax_nll",
+            *_c_loss("softmax_nll"),
+            *link("softmax"),
+            sample=_sample_class,
+            mode=_likeliest_class,
+            targets="classes",
+        ),
+        Loss("squared_error", *_c_loss("squared_error"), sample=_sample_gaussian, mode=_mean),
+        Loss(
+            "bernoulli_nll",
+            *_c_loss("bernoulli_nll"),
+            *link("sigmoid"),
+            sample=_sample_bernoulli,
+            mode=_likeliest_bit,
+            target_range=(0, 1),
+        ),
+        Loss(
+            "poisson_nll",
+            *_c_loss("poisson_nll"),
+            *link("exp"),
+            sample=_sample_poisson,
+            mode=_likeliest_count,
+            target_range=(0, math.inf),
+        ),
+        huber(),
+    ]
+    for loss in built_in:
+        # The tests check them, as they check every registered plugin: an import need not.
+        register_loss(loss.name, **loss._parts(), check=False)
+    _registry.add_factory("huber", huber)
+
+
+_register_built_in()

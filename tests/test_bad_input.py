@@ -1,0 +1,134 @@
+"""Bad input is refused by an error that names the argument, and nothing is changed by it.
+
+The table is in tests/bad_input; here every row of it is tried, and the table itself is held against
+the public signatures: an argument that it lacks fails the test.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from bad_input import construction, files, generation, passes, plugins, training
+from bad_input.rows import Row, complaint, registered
+
+import cybptt
+
+# What takes no argument from outside, or checks it elsewhere.
+EXEMPT = {
+    "Trace": "made by forward",
+    "Gradients": "made by backward and vjp",
+    "State": "made by the passes, and checked where it is used",
+    "DerivativeError": "an exception",
+    "PluginError": "an exception",
+    "GradcheckReport": "made by gradcheck",
+    "Parameters.get": "a mapping's, of Python",
+    "optim.Optimizer": "abstract",
+    "optim.Optimizer.load_state_dict": "abstract",
+    "optim.Optimizer.step": "abstract",
+    "plot.Diagram": "made by graph",
+    "reference": "the equations: they take what they are given",
+    "text.Chunks.count": "a sequence's, of Python",
+    "text.Chunks.index": "a sequence's, of Python",
+    "train.Record": "made by fit",
+    "train.History": "made by fit",
+    "train.Stop": "an exception",
+    "train.NonFiniteError": "an exception",
+    "train.Interrupted": "an exception",
+    "train.Checkpoint": "made by fit, and checked where it is used",
+}
+# Beside what the walk finds: special methods and functions that are returned.
+FURTHER = {"Parameters.__setattr__": ["value"], "RNN.objective.fun": ["vector"]}
+
+
+def public() -> Iterator[tuple[str, list[str]]]:
+    """Every public function and method, by its path in cybptt, with its arguments' names."""
+    seen: set[int] = set()
+
+    def walk(owner: Any, prefix: str) -> Iterator[tuple[str, list[str]]]:
+        modules = [name for name in owner.__all__ if isinstance(getattr(owner, name), ModuleType)]
+        # The modules come last: what they hold that cybptt itself offers has its name there.
+        for name in [*(n for n in owner.__all__ if n not in modules), *modules]:
+            value, path = getattr(owner, name), prefix + name
+            if path in EXEMPT and name in modules or id(value) in seen:
+                continue
+            seen.add(id(value))
+            if isinstance(value, ModuleType):
+                yield from walk(value, f"{path}.")
+            elif callable(value):
+                yield path, [] if path in EXEMPT else arguments(value)
+                yield from methods(value, path)
+
+    yield from walk(cybptt, "")
+    yield from FURTHER.items()
+
+
+def methods(cls: Any, path: str) -> Iterator[tuple[str, list[str]]]:
+    if isinstance(cls, type) and not issubclass(cls, BaseException):
+        for name in dir(cls):
+            if not name.startswith("_") and inspect.isroutine(inspect.getattr_static(cls, name)):
+                yield f"{path}.{name}", arguments(getattr(cls, name))
+
+
+def arguments(function: Any) -> list[str]:
+    return [name for name in inspect.signature(function).parameters if name != "self"]
+
+
+CALLS = {call: names for call, names in public() if call not in EXEMPT and names}
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Row]]:
+    folder: Path = tmp_path_factory.mktemp("bad input")
+    by_call = defaultdict(list)
+    for module in (construction, passes, generation, plugins, files, training):
+        for row in module.table(folder):
+            by_call[row.setup.call].append(row)
+    return by_call
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_bad_input_is_refused_and_changes_nothing(call: str, table: dict[str, list[Row]]) -> None:
+    assert call in table, "no row for it"
+    before = registered()
+    complaints = [said for row in table[call] if (said := complaint(row))]
+    assert not complaints, f"{len(complaints)} of {len(table[call])}:\n" + "\n".join(complaints[:40])
+    assert registered() == before
+
+
+def test_the_arguments_without_what_is_bad_are_taken(table: dict[str, list[Row]]) -> None:
+    # Otherwise a row could be refused for something else than what is bad in it.
+    for rows in table.values():
+        for setup in {id(row.setup): row.setup for row in rows}.values():
+            if "path" not in setup.good and not setup.call.startswith("register"):
+                setup.function(**setup.good)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_the_table_has_every_argument(call: str, table: dict[str, list[Row]]) -> None:
+    has = {row.argument for row in table[call]}
+    if call == "RNN.parameters":
+        has |= {"arrays"}  # by their names
+    if has - set(CALLS[call]) and "options" in CALLS[call]:
+        has |= {"options"}
+    missing = [name for name in CALLS[call] if name not in has]
+    assert not missing, f"{call}: no row for {', '.join(missing)}"
+
+
+def test_what_is_exempt_exists() -> None:
+    paths = {call for call, _ in public()}
+    for path in EXEMPT:
+        assert path in paths or isinstance(getattr(cybptt, path, None), ModuleType), path
+
+
+def test_nothing_in_the_table_is_no_longer_there(table: dict[str, list[Row]]) -> None:
+    assert set(table) <= set(CALLS)
+
+
+def test_the_table_is_as_large_as_it_looks(table: dict[str, list[Row]]) -> None:
+    assert sum(map(len, table.values())) > 20_000
