@@ -19,8 +19,8 @@ Array = NDArray[Any]
 STEP = float(np.cbrt(np.finfo(np.float64).eps))
 
 
-# Steps that are tried, relative to that: where a function bends within 1e-3, as log does near 0, the
-# longer ones are too long.
+# Steps that are tried, relative to that: where a function bends within 1e-3, as log does near 0,
+# the longer ones are too long.
 SCALES = (1.0, 2.0**-5, 2.0**-10)
 
 
@@ -36,11 +36,14 @@ class Comparison:
         Whether that is too far.
     numeric : ndarray
         The central difference.
+    unsure : ndarray of bool
+        Whether the differences disagree among themselves: the step is too long, or there is a kink.
     """
 
     error: Array
     wrong: Array
     numeric: Array
+    unsure: Array
 
 
 def compare(
@@ -51,21 +54,21 @@ def compare(
     Where the function is smooth its three differences are one; at a kink of it, or of its
     derivative, either side's will do. Where the function is not finite nothing is wrong.
     """
-    best: Comparison | None = None
-    for scale in SCALES:
-        now = _compare(function, points, derivative, tolerance, scale)
-        if best is None:
-            best = now
-        else:
-            better = now.error < best.error
-            best = Comparison(
-                np.where(better, now.error, best.error),
-                best.wrong & now.wrong,
-                np.where(better, now.numeric, best.numeric),
-            )
-        if not best.wrong.any():
+    best = _compare(function, points, derivative, tolerance, SCALES[0])
+    for scale in SCALES[1:]:
+        # A shorter step has more noise, and would excuse more: it is asked only where the longer
+        # one could not tell.
+        open_ = best.wrong & best.unsure
+        if not open_.any():
             break
-    assert best is not None
+        now = _compare(function, points, derivative, tolerance, scale)
+        better = open_ & (now.error < best.error)
+        best = Comparison(
+            np.where(better, now.error, best.error),
+            best.wrong & (now.wrong | ~open_),
+            np.where(better, now.numeric, best.numeric),
+            np.where(open_, now.unsure, best.unsure),
+        )
     return best
 
 
@@ -91,6 +94,8 @@ def _compare(
             error = np.abs(derivative - numeric) / size
             errors.append(np.where(np.isnan(error), np.inf, error))
             too_far.append(~(error <= tolerance + noise / size))
+        # As far apart as this, the central one may itself be off by a third of it.
+        unsure = ~(np.abs(right - left) <= 2 * (tolerance * size + noise))
     known = np.isfinite(np.sum(list(f.values()), axis=0))
     wrong = np.all(too_far, axis=0) & known
-    return Comparison(np.where(known, np.min(errors, axis=0), 0), wrong, central)
+    return Comparison(np.where(known, np.min(errors, axis=0), 0), wrong, central, unsure)

@@ -201,7 +201,7 @@ class _Problem:
     def loss(self, params: Parameters, nodes: dict[str, Array]) -> float:
         """L, by the fast path."""
         loss, _ = self.rnn.value_and_grad(params, nodes["x"], self.y, **self._options(nodes))
-        return loss
+        return float(loss)
 
     def _options(self, nodes: dict[str, Array]) -> dict[str, Any]:
         options = dict(self.options)

@@ -79,12 +79,8 @@ def check_loss(loss: Loss) -> None:
         if not np.isfinite(value).any():
             _refuse(loss, "value", "no finite value at any point", "finite values")
         gradient = _try(loss, "gradient", (o, y), o.shape)
-        for part, whole in (("value", value), ("gradient", gradient)):
-            first = call(loss, part, (o[:1], y[:1]), (1, *whole.shape[1:]), WHERE)
-            if not np.allclose(first, whole[:1], rtol=1e-12, atol=1e-12, equal_nan=True):
-                _refuse(
-                    loss, part, "rows that depend on other rows", "each row from its own o and y"
-                )
+        _rowwise(loss, "value", (o, y), value)
+        _rowwise(loss, "gradient", (o, y), gradient)
         for j in range(OUTPUTS):
 
             def of_column(column: Array, j: int = j) -> Array:
@@ -105,16 +101,18 @@ def check_loss(loss: Loss) -> None:
 
 def _check_link(loss: Loss, o: Array, rng: np.random.Generator) -> None:
     y_hat = _try(loss, "link", (o,))
+    _rowwise(loss, "link", (o,), y_hat)
     _try(loss, "link", (o.astype(np.float32),))
     if loss.link_vjp is None:
         return
     cotangent = rng.normal(size=o.shape)
     pulled = _try(loss, "link_vjp", (o, y_hat, cotangent))
+    _rowwise(loss, "link_vjp", (o, y_hat, cotangent), pulled)
     for j in range(OUTPUTS):
 
         def of_column(column: Array, j: int = j) -> Array:
             moved = call(loss, "link", (_with(o, j, column),), o.shape, WHERE)
-            return np.sum(moved * cotangent, axis=1)
+            return np.asarray((moved * cotangent).sum(axis=1))
 
         held = compare(of_column, o[:, j], pulled[:, j], TOLERANCE)
         if held.wrong.any():
@@ -143,6 +141,10 @@ def _check_draws(loss: Loss, o: Array) -> None:
             _refuse(loss, part, "two results from two calls", "the same from the same generator")
         if classes and not (0 <= y.min() and y.max() < OUTPUTS):
             _refuse(loss, part, f"labels {y.min()} … {y.max()}", f"labels in 0 … {OUTPUTS - 1}")
+        low, high = loss.target_range
+        outside = (y < low) | (y > high)
+        if not classes and outside.any():
+            _refuse(loss, part, f"{y[outside][0]:g}", f"values in {low:g} … {high:g}")
 
 
 # ---------------------------------------------------------------------- points and targets
@@ -205,6 +207,15 @@ def _elementwise(activation: Activation, part: str, of: Array, whole: Array) -> 
     turned = call(activation, part, (np.ascontiguousarray(of[::-1, ::-1][1:]),), (15, 32), WHERE)
     if not np.allclose(turned, whole[::-1, ::-1][1:], rtol=1e-12, atol=1e-12, equal_nan=True):
         _refuse(activation, part, "values that depend on other elements", "an elementwise function")
+
+
+def _rowwise(loss: Loss, part: str, arrays: tuple[Array, ...], whole: Array) -> None:
+    """A row must depend on its own arguments alone."""
+    for rows in (np.array([0]), np.arange(ROWS - 1)[::-1]):
+        some = call(loss, part, tuple(a[rows] for a in arrays), whole[rows].shape, WHERE)
+        if not np.allclose(some, whole[rows], rtol=1e-12, atol=1e-12, equal_nan=True):
+            need = "each row from its own arguments"
+            _refuse(loss, part, "rows that depend on other rows", need)
 
 
 def _float32(activation: Activation, points: Array, h: Array, finite: Array) -> None:

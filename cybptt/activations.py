@@ -218,6 +218,11 @@ def registered(activation: Activation) -> bool:
     bool
         False for a name that only a package not yet loaded offers.
 
+    Raises
+    ------
+    TypeError
+        For anything but an Activation.
+
     Notes
     -----
     It has no equation.
@@ -230,6 +235,8 @@ def registered(activation: Activation) -> bool:
     >>> cybptt.activations.registered(cybptt.Activation("tanh", np.sin, np.cos))
     False
     """
+    if not isinstance(activation, Activation):
+        raise wrong_type("activation", describe(activation), "a cybptt.Activation")
     return _registry.holds(activation)
 
 
@@ -257,8 +264,8 @@ def check_picklable(kind: str, name: str, parts: dict[str, Any]) -> None:
             pickle.dumps(function)
         except Exception as error:
             raise pickle.PicklingError(
-                f"{kind} {name!r}: {part}: got {describe(function)}, need one that pickle can import,"
-                f" or a registered {kind} ({type(error).__name__}: {error})"
+                f"{kind} {name!r}: {part}: got {describe(function)}, need one that pickle can"
+                f" import, or a registered {kind} ({type(error).__name__}: {error})"
             ) from error
 
 

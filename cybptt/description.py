@@ -110,8 +110,13 @@ class Description:
         fields["shapes"] = MappingProxyType(
             _shapes(fields["n_inputs"], fields["n_hidden"], n_outputs, recurrence)
         )
-        sizes = [math.prod(shape) for shape in fields["shapes"].values()]
-        check.check_size("n_inputs, n_hidden, n_outputs", max(1, sum(sizes)))
+        total = sum(math.prod(shape) for shape in fields["shapes"].values())
+        if total > np.iinfo(np.intp).max // 16:
+            raise check.wrong_value(
+                "n_inputs, n_hidden, n_outputs",
+                f"{fields['n_inputs']}, {fields['n_hidden']}, {n_outputs}",
+                "sizes whose parameters fit in memory",
+            )
         for name, value in fields.items():
             object.__setattr__(self, name, value)
 
@@ -307,7 +312,13 @@ def _plugin(kind: str, value: Any, cls: type, get: Any) -> Any:
     if not isinstance(value, str):
         need = f"a registered name, or a cybptt.{cls.__name__}"
         raise check.wrong_type(kind, check.describe(value), need)
-    return get(value)
+    try:
+        return get(value)
+    except ValueError as error:
+        if str(error).startswith(f"{kind}:"):
+            raise
+        # Of a factory's argument, as in "leaky_relu(nan)".
+        raise check.wrong_value(kind, repr(value), f"a right argument; {error}") from None
 
 
 def _shapes(
@@ -327,9 +338,9 @@ def _shapes(
     return shapes
 
 
-def _float_of(values: Any) -> np.dtype[Any]:
+def _float_of(values: Array) -> np.dtype[Any]:
     """float32 for floats of up to 32 bits, float64 for all else."""
-    dtype = np.asarray(values).dtype
+    dtype = values.dtype
     narrow = dtype.kind == "f" and dtype.itemsize <= 4
     return np.dtype(np.float32 if narrow else np.float64)
 

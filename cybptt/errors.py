@@ -1,4 +1,4 @@
-"""The errors of plugins; all else is Python's own ValueError, TypeError, ImportError, …"""
+"""The errors of plugins. All else raises Python's own: ValueError, TypeError, and the like."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cybptt import _core
+from cybptt import _core, _draws
 from cybptt._validate import choice, describe, positive_number, wrong_type, wrong_value
 from cybptt.activations import check_callable, check_name, check_picklable, with_parameter
 from cybptt.registry import Registry
@@ -269,6 +269,11 @@ def registered(loss: Loss) -> bool:
     bool
         False for a name that only a package not yet loaded offers.
 
+    Raises
+    ------
+    TypeError
+        For anything but a Loss.
+
     Notes
     -----
     It has no equation.
@@ -279,6 +284,8 @@ def registered(loss: Loss) -> bool:
     >>> cybptt.losses.registered(cybptt.losses.huber(2.0))
     True
     """
+    if not isinstance(loss, Loss):
+        raise wrong_type("loss", describe(loss), "a cybptt.Loss")
     return _registry.holds(loss)
 
 
@@ -319,51 +326,12 @@ def huber(delta: float = 1.0) -> Loss:
     array([8.5])
     """
     delta = positive_number("delta", delta)
-    return Loss(with_parameter("huber", 1.0, delta), *_c_loss("huber", delta), mode=_mean)
+    return Loss(with_parameter("huber", 1.0, delta), *_c_loss("huber", delta), mode=_draws.mean)
 
 
 def _c_loss(name: str, parameter: float = 0.0) -> tuple[Function, Function]:
     value = _core.loss_function(name, "value", parameter)
     return value, _core.loss_function(name, "gradient", parameter)
-
-
-def _mean(o: Array) -> Array:
-    """The most probable y of a loss that is symmetric about o."""
-    return o.copy()
-
-
-def _sample_class(o: Array, generator: np.random.Generator) -> Array:
-    """A class by its probability: the first whose cumulated probability exceeds a uniform draw."""
-    cumulated = np.cumsum(_core.function("softmax")(o), axis=1, dtype=np.float64)
-    # Scaled by the total, which rounding keeps from being 1: the last class is never overshot.
-    draw = generator.random((len(o), 1)) * cumulated[:, -1:]
-    return np.asarray((cumulated <= draw).sum(axis=1))
-
-
-def _likeliest_class(o: Array) -> Array:
-    return np.argmax(o, axis=1)
-
-
-def _sample_gaussian(o: Array, generator: np.random.Generator) -> Array:
-    """½‖o − y‖² is the negative log-likelihood of variance 1, but for a constant."""
-    return (o + generator.standard_normal(o.shape)).astype(o.dtype)
-
-
-def _sample_bernoulli(o: Array, generator: np.random.Generator) -> Array:
-    return (generator.random(o.shape) < _core.function("sigmoid")(o)).astype(o.dtype)
-
-
-def _likeliest_bit(o: Array) -> Array:
-    return (o > 0).astype(o.dtype)
-
-
-def _sample_poisson(o: Array, generator: np.random.Generator) -> Array:
-    return generator.poisson(_core.function("exp")(o)).astype(o.dtype)
-
-
-def _likeliest_count(o: Array) -> Array:
-    """⌊eᵒ⌋; where eᵒ is an integer, it and the one below are as likely."""
-    return np.floor(_core.function("exp")(o))
 
 
 def _register_built_in() -> None:
@@ -375,25 +343,25 @@ def _register_built_in() -> None:
             "softmax_nll",
             *_c_loss("softmax_nll"),
             *link("softmax"),
-            sample=_sample_class,
-            mode=_likeliest_class,
+            sample=_draws.sample_class,
+            mode=_draws.likeliest_class,
             targets="classes",
         ),
-        Loss("squared_error", *_c_loss("squared_error"), sample=_sample_gaussian, mode=_mean),
+        Loss("squared_error", *_c_loss("squared_error"), sample=_draws.sample_gaussian, mode=_draws.mean),
         Loss(
             "bernoulli_nll",
             *_c_loss("bernoulli_nll"),
             *link("sigmoid"),
-            sample=_sample_bernoulli,
-            mode=_likeliest_bit,
+            sample=_draws.sample_bernoulli,
+            mode=_draws.likeliest_bit,
             target_range=(0, 1),
         ),
         Loss(
             "poisson_nll",
             *_c_loss("poisson_nll"),
             *link("exp"),
-            sample=_sample_poisson,
-            mode=_likeliest_count,
+            sample=_draws.sample_poisson,
+            mode=_draws.likeliest_count,
             target_range=(0, math.inf),
         ),
         huber(),

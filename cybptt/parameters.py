@@ -182,5 +182,10 @@ def _check(rnn: Any, vector: Any) -> None:
     if vector.dtype not in check.FLOATS or not vector.dtype.isnative or vector.shape != (n,):
         raise check.wrong_value("vector", check.describe(vector), need)
     flags = vector.flags
-    if not (flags.c_contiguous and flags.aligned and flags.writeable):
-        raise check.wrong_value("vector", f"an ndarray with flags {flags!r}", need)
+    for has, fault in (
+        (flags.c_contiguous, "not contiguous"),
+        (flags.aligned, "misaligned"),
+        (flags.writeable, "read-only"),
+    ):
+        if not has:
+            raise check.wrong_value("vector", f"an array that is {fault}", need)

@@ -361,6 +361,16 @@ def test_y0_as_the_label_of_one_sequence(feed: str) -> None:
     assert_same(got.o, want.o, "o")
 
 
+def test_y0_of_as_many_numbers_as_sequences_and_outputs() -> None:
+    rnn = make_rnn("both, o", 2, 3, 4)
+    p = random_problem(rnn, np.random.default_rng(10), 3, 4, feed="free")
+    integers = np.array([3, 0, 1, 1])
+    for y0, rows in ((integers, np.eye(4)[integers]), (integers / 1, np.tile(integers, (4, 1)))):
+        assert_core_is_the_reference_from(p.but(forward=p.forward | {"y0": y0}))
+        got, want = (rnn.forward(p.params, p.x, **p.forward | {"y0": v}) for v in (y0, rows))
+        assert_same(got.o, want.o, "o")
+
+
 @pytest.mark.parametrize(("pattern", "feed"), FED_PATTERNS)
 def test_going_on_from_a_state(pattern: str, feed: str) -> None:
     p = ragged_problem(pattern, feed, 11)

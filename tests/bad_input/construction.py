@@ -106,13 +106,17 @@ def not_a_dtype() -> Iterator[Bad]:
 def parameters(rnn: Any) -> Iterator[Row]:
     arrays = dict(rnn.init(seed=0))
     named = Setup("RNN.parameters", repr(rnn), rnn.parameters, arrays)
+
+    def by_names(arrays: Any) -> Any:
+        return rnn.parameters(**arrays)
+
     for name, array in arrays.items():
         yield from rows(named, name, kinds.none())
         yield from rows(named, name, kinds.not_numbers(array))
         yield from rows(named, name, kinds.wrong_shapes(array))
         rest = {other: value for other, value in arrays.items() if other != name}
-        left_out = Setup("RNN.parameters", repr(rnn), lambda rest, f=rnn.parameters: f(**rest), {})
-        yield Row(left_out, "rest", Bad(f"{name} left out", rest, ValueError, "nothing"), name)
+        left_out = Setup("RNN.parameters", repr(rnn), by_names, {}, complete=False)
+        yield Row(left_out, "arrays", Bad(f"{name} left out", rest, ValueError, "nothing"), name)
     for name in ("Q", "R2", "u", "w", "h0", "params"):
         bad = Bad(f"an array named {name}", arrays["W"], ValueError, "lacks")
         yield Row(named, name, bad)

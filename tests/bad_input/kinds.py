@@ -180,7 +180,7 @@ def not_callable() -> Iterator[Bad]:
 
 def not_a_path() -> Iterator[Bad]:
     """Where a file's name is needed."""
-    for value in (None, 3, 1.5, ["a"], np.zeros(2), len):
+    for value in (None, 10**6, 1.5, ["a"], np.zeros(2), len):
         yield Bad(f"{value!r}", value, TypeError)
     yield Bad("an empty name", "", ValueError)
     yield Bad("a name with a zero byte", "a\0b", ValueError)

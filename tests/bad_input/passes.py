@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ def setups(m: Model) -> Iterator[Setup]:
     out = m.params.copy()
     yield of("value_and_grad", params=m.params, x=m.x, y=m.y, **options, out=out, return_state=True)
     yield of("objective", objective, x=m.x, y=m.y, **options)
+    check = partial(cybptt.gradcheck, m.rnn, max_coordinates=1)
+    yield Setup("gradcheck", m.label, check, {"params": m.params, "x": m.x, "y": m.y, **options})
     yield of("objective.fun", fun, vector=m.params.vector)
 
 
@@ -49,9 +52,9 @@ def table(folder: Path) -> Iterator[Row]:
         for setup in setups(m):
             for name, make in ARGUMENTS.items():
                 takes = setup.good.keys() | ({"state", "checkpoint"} if "x" in setup.good else set())
-                if setup.call in ("RNN.forward", "RNN.predict", "RNN.value_and_grad"):
+                if setup.call in ("RNN.forward", "RNN.predict", "RNN.value_and_grad", "gradcheck"):
                     takes |= {"y0"}
-                if setup.call in ("RNN.forward", "RNN.value_and_grad"):
+                if setup.call in ("RNN.forward", "RNN.value_and_grad", "gradcheck"):
                     takes |= {"teacher_forcing"}
                 if setup.call in ("RNN.forward", "RNN.predict"):
                     takes -= {"checkpoint"}
@@ -288,10 +291,17 @@ def bad_cotangent(name: str) -> Any:
 def patterns(m: Model) -> Iterator[Row]:
     """Options that there are not, and what value_and_grad has and objective has not."""
     good = {"x": m.x, "y": m.y}
-    setup = Setup("RNN.objective", m.label, m.rnn.objective, good)
-    for name in ("return_state", "out", "learning_rate"):
-        bad = Bad(f"the option {name}", None, TypeError, name)
-        yield Row(setup, name, bad, "options")
+    objective = Setup("RNN.objective", m.label, m.rnn.objective, good)
+    good = {"rnn": m.rnn, "params": m.params, **good}
+    check = Setup("gradcheck", m.label, cybptt.gradcheck, good)
+    for setup in (objective, check):
+        for name in ("return_state", "out", "learning_rate"):
+            bad = Bad(f"the option {name}", None, TypeError, name)
+            yield Row(setup, name, bad, "options")
+    models = [Bad(f"{v!r}"[:40], v, TypeError) for v in ("rnn", 3, cybptt.RNN, m.params)]
+    yield from rows(check, "rnn", [*kinds.none(), *models])
+    yield from rows(check, "tolerance", [*kinds.none(), *kinds.not_positive()])
+    yield from rows(check, "max_coordinates", [*kinds.none(), *kinds.not_an_integer(1)])
 
 
 ARGUMENTS = {

@@ -56,6 +56,11 @@ def losses() -> Iterator[Row]:
         yield from rows(setup, "targets", [*kinds.none(), *kinds.not_a_word()])
         alone = [Bad("without a link", np.add, ValueError)]
         yield from rows(setup, "link_vjp", alone)
+        types = [Bad(f"{v!r}", v, TypeError) for v in (3, "01", (0,), (0, 1, 2), (0, "one"), (0, 1j))]
+        yield from rows(setup, "target_range", [*kinds.none(), *types])
+        ranges = [(1, 0), (1, 1), (np.nan, 1), (0, np.nan), (np.inf, np.inf)]
+        bads = [Bad(f"{v!r}", v, ValueError) for v in ranges]
+        yield from rows(setup, "target_range", bads)
     yield from flags(setup)
 
 

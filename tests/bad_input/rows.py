@@ -15,12 +15,16 @@ import cybptt
 
 @dataclass(frozen=True)
 class Setup:
-    """A public function, by its path in cybptt, with arguments that it takes."""
+    """A public function, by its path in cybptt, with arguments that it takes.
+
+    They are not all it needs where `complete` is false: the bad one is then the missing one.
+    """
 
     call: str
     label: str
     function: Callable[..., Any]
     good: dict[str, Any]
+    complete: bool = True
 
 
 @dataclass(frozen=True)

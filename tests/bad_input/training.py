@@ -88,7 +88,8 @@ def steps(cls: Any) -> Iterator[Row]:
     bads = [Bad("of another dtype", np.ones(6, np.float32), ValueError)]
     yield from rows(setup, "params", bads, grad=np.ones(6, np.float32))
     params = RNN.init(seed=0)
-    models = Setup(fresh.call, "Parameters", cls(lr=0.1).step, {"params": params, "grad": params})
+    good = {"params": params, "grad": params.copy()}
+    models = Setup(fresh.call, "Parameters", cls(lr=0.1).step, good)
     same_size = cybptt.RNN(3, 2, 3, inputs="tokens", activation="relu").init(seed=0)
     of_another = [Bad("of another model", same_size, ValueError)]
     yield from rows(models, "grad", of_another)

@@ -34,6 +34,7 @@ NOT_HERE = ("cli", "entry_points", "instruction_sets", "plot", "project", "readm
 
 # The tests that know most of a file come first: the first part of a name here that a file's has.
 NEAREST = {
+    "products": ("products", "core_against_reference"),
     "reference": ("reference_by_hand", "reference"),
     "elementwise": ("activations", "losses", "core_against_reference"),
     "losses": ("losses", "core_against_reference"),
