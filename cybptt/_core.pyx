@@ -138,6 +138,32 @@ cdef real[::1] packed(const real[:, ::1] B, bint transposed):
     return panels
 
 
+# ------------------------------------------------------------------ Ctrl-C
+
+# How many multiplications pass between two looks at the signals: some 20 ms of a slow processor.
+cdef enum:
+    WORK_BETWEEN_SIGNALS = 50_000_000
+
+
+# What reading and writing a value counts for, in multiplications.
+cdef enum:
+    WORK_OF_VALUE = 8
+# Rows of a large product between two such looks.
+cdef enum:
+    ROWS_AT_ONCE = 3072
+
+
+cdef inline int look_for_signals(Py_ssize_t *work, Py_ssize_t more) except -1 nogil:
+    """Ctrl-C in a long pass: every so much work, ask the interpreter whether it has been pressed."""
+    work[0] += more
+    if work[0] < WORK_BETWEEN_SIGNALS:
+        return 0
+    work[0] = 0
+    with gil:
+        PyErr_CheckSignals()  # raises, by `except -1`, what the handler raises
+    return 0
+
+
 # ------------------------------------------------------------------ functions in the loops
 
 include "_functions.pxi"
@@ -157,9 +183,9 @@ def affine(const real[:, ::1] x not None, const real[:, ::1] weights not None,
         return
     with nogil:
         if bias is None:
-            product(N, k, n, data(x), k, &panels[0], writable(out), n, writable(out), n)
+            product_of_rows(N, k, n, data(x), &panels[0], writable(out), n, writable(out))
         else:
-            product(N, k, n, data(x), k, &panels[0], &bias[0], 0, writable(out), n)
+            product_of_rows(N, k, n, data(x), &panels[0], &bias[0], 0, writable(out))
 
 
 def add_pullback(const real[:, ::1] gradient not None, const real[:, ::1] weights not None,
@@ -173,13 +199,27 @@ def add_pullback(const real[:, ::1] gradient not None, const real[:, ::1] weight
     if N == 0 or k == 0:
         return
     with nogil:
-        product(N, n, k, data(gradient), n, &panels[0], writable(out), k, writable(out), k)
+        product_of_rows(N, n, k, data(gradient), &panels[0], writable(out), k, writable(out))
+
+
+cdef int product_of_rows(
+    Py_ssize_t N, Py_ssize_t k, Py_ssize_t n, const real *X, const real *panels,
+    const real *start, Py_ssize_t lds, real *out
+) except -1 nogil:
+    """out (N, n) = start (N, n) + X (N, k) B (k, n), B packed, with an ear for Ctrl-C"""
+    cdef Py_ssize_t row = 0, rows, work = 0
+    while row < N:
+        rows = min(ROWS_AT_ONCE, N - row)
+        product(rows, k, n, X + row * k, k, panels, start + row * lds, lds, out + row * n, n)
+        row += rows
+        look_for_signals(&work, rows * n * (k + WORK_OF_VALUE))
+    return 0
 
 
 def gather(const Py_ssize_t[::1] tokens not None, const real[:, ::1] columns not None,
            const real[::1] bias not None, real[:, ::1] out not None):
     """out = b + U x, x one-hot: the row `token` of columns = Uᵀ (I, H). Tokens are in range."""
-    cdef Py_ssize_t H = columns.shape[1], i, j
+    cdef Py_ssize_t H = columns.shape[1], i, j, work = 0
     cdef const real *u
     cdef const real *b
     cdef real *o
@@ -192,12 +232,13 @@ def gather(const Py_ssize_t[::1] tokens not None, const real[:, ::1] columns not
             o = writable(out) + i * H
             for j in range(H):
                 o[j] = b[j] + u[j]
+            look_for_signals(&work, H * WORK_OF_VALUE)
 
 
 def scatter(const Py_ssize_t[::1] tokens not None, const real[:, ::1] grad_a not None,
             real[:, ::1] out not None):
     """out[token] += ∇a of its row, the last row first: (∇_U L)ᵀ of 10.28 for one-hot x."""
-    cdef Py_ssize_t H = grad_a.shape[1], i, j
+    cdef Py_ssize_t H = grad_a.shape[1], i, j, work = 0
     cdef const real *g
     cdef real *o
     with nogil:
@@ -206,6 +247,7 @@ def scatter(const Py_ssize_t[::1] tokens not None, const real[:, ::1] grad_a not
             o = writable(out) + tokens[i] * H
             for j in range(H):
                 o[j] += g[j]
+            look_for_signals(&work, H * WORK_OF_VALUE)
 
 
 def add_outer(const Py_ssize_t[::1] blocks not None, const real[:, ::1] left not None,
@@ -215,7 +257,7 @@ def add_outer(const Py_ssize_t[::1] blocks not None, const real[:, ::1] left not
     (m, n) += (m, N)(N, n). Block i are the rows blocks[i] … blocks[i + 1]; the last block is added
     first, so that a pass that goes back through time block by block gives the same bits.
     """
-    cdef Py_ssize_t m = left.shape[1], n = right.shape[1], i, row, rows, largest = 0
+    cdef Py_ssize_t m = left.shape[1], n = right.shape[1], i, row, rows, largest = 0, work = 0
     cdef real[::1] panels
     for i in range(blocks.shape[0] - 1):
         largest = max(largest, blocks[i + 1] - blocks[i])
@@ -229,12 +271,13 @@ def add_outer(const Py_ssize_t[::1] blocks not None, const real[:, ::1] left not
                 pack(rows, n, data(right) + row * n, n, 1, &panels[0])
                 product_t(m, rows, n, data(left) + row * m, m, &panels[0],
                           writable(out), n, writable(out), n)
+                look_for_signals(&work, rows * n * (m + WORK_OF_VALUE))
 
 
 def add_rows(const Py_ssize_t[::1] blocks not None, const real[:, ::1] rows not None,
              real[::1] out not None):
     """out += Σ over rows: 10.22 and 10.23. (n,) += (N, n), by blocks as in `add_outer`."""
-    cdef Py_ssize_t n = rows.shape[1], i, count
+    cdef Py_ssize_t n = rows.shape[1], i, count, work = 0
     if n == 0:
         return
     with nogil:
@@ -245,24 +288,10 @@ def add_rows(const Py_ssize_t[::1] blocks not None, const real[:, ::1] rows not 
                     K32.add_rows(count, n, data(rows) + blocks[i] * n, n, &out[0])
                 else:
                     K64.add_rows(count, n, data(rows) + blocks[i] * n, n, &out[0])
+                look_for_signals(&work, count * n * WORK_OF_VALUE)
 
 
 # ------------------------------------------------------------------ the time loops
-
-# How many multiplications pass between two looks at the signals: some 20 ms of a slow processor.
-cdef Py_ssize_t WORK_BETWEEN_SIGNALS = 50_000_000
-
-
-cdef inline int look_for_signals(Py_ssize_t *work, Py_ssize_t more) except -1 nogil:
-    """Ctrl-C in a long pass: every so much work, ask the interpreter whether it has been pressed."""
-    work[0] += more
-    if work[0] < WORK_BETWEEN_SIGNALS:
-        return 0
-    work[0] = 0
-    with gil:
-        PyErr_CheckSignals()  # raises, by `except -1`, what the handler raises
-    return 0
-
 
 def forward(const Py_ssize_t[::1] counts not None, real[:, ::1] h not None,
             real[:, ::1] a not None, BlockFunction activation not None,
@@ -306,7 +335,7 @@ def forward(const Py_ssize_t[::1] counts not None, real[:, ::1] h not None,
         bias = &c[0] if O > 0 else NULL
     if H == 0 and O == 0:
         return
-    work_of_row = H * (H + 2 * O) + 64 * (H + O)
+    work_of_row = H * (H + 2 * O) + 8 * WORK_OF_VALUE * (H + O)
 
     with nogil:
         for t in range(T):
@@ -386,7 +415,7 @@ def backward(const Py_ssize_t[::1] counts not None, real[:, ::1] grad_h not None
         through_link = np.empty((max(1, largest), max(1, O)), dtype_of(data(slope)))
     if H == 0 and O == 0:
         return
-    work_of_row = H * (H + 2 * O) + 64 * (H + O)
+    work_of_row = H * (H + 2 * O) + 8 * WORK_OF_VALUE * (H + O)
 
     with nogil:
         for t in range(T - 1, -1, -1):

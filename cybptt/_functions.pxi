@@ -87,14 +87,23 @@ function = Function
 cdef call_on_arrays(Function f, list arrays, real[:, ::1] out):
     cdef const real *pointers[3]
     cdef const real[:, ::1] block
+    cdef int i, j
     for i, array in enumerate(arrays):
         block = array
         pointers[i] = data(block)
+    cdef Py_ssize_t N = out.shape[0], cols = out.shape[1], rows = rows_at_once(cols)
+    cdef Py_ssize_t row = 0, work = 0
     with nogil:
-        if real is float:
-            f.call_f32(pointers, writable(out), out.shape[0], out.shape[1], f.parameter)
-        else:
-            f.call_f64(pointers, writable(out), out.shape[0], out.shape[1], f.parameter)
+        while row < N:
+            rows = min(rows, N - row)
+            if real is float:
+                f.call_f32(pointers, writable(out) + row * cols, rows, cols, f.parameter)
+            else:
+                f.call_f64(pointers, writable(out) + row * cols, rows, cols, f.parameter)
+            for j in range(f.n_in):
+                pointers[j] += rows * cols
+            row += rows
+            look_for_signals(&work, 2 * rows * cols * WORK_OF_VALUE)
 
 
 cdef inline int apply(
@@ -210,6 +219,7 @@ cdef loss_on_arrays(LossFunction f, const real[:, ::1] o, y, real[:, ::1] out):
     cdef const void *targets
     cdef real *value = NULL
     cdef real *gradient = NULL
+    cdef Py_ssize_t N = o.shape[0], O = o.shape[1], rows = rows_at_once(O), row = 0, work = 0
     if f.classes:
         labels = y
         targets = &labels[0, 0]
@@ -221,7 +231,24 @@ cdef loss_on_arrays(LossFunction f, const real[:, ::1] o, y, real[:, ::1] out):
     else:
         gradient = writable(out)
     with nogil:
-        if real is float:
-            f.call_f32(data(o), targets, value, gradient, o.shape[0], o.shape[1], f.parameter)
-        else:
-            f.call_f64(data(o), targets, value, gradient, o.shape[0], o.shape[1], f.parameter)
+        while row < N:
+            rows = min(rows, N - row)
+            if real is float:
+                f.call_f32(data(o) + row * O, targets, value, gradient, rows, O, f.parameter)
+            else:
+                f.call_f64(data(o) + row * O, targets, value, gradient, rows, O, f.parameter)
+            if f.classes:
+                targets = <const Py_ssize_t *> targets + rows
+            else:
+                targets = <const real *> targets + rows * O
+            if value != NULL:
+                value += rows
+            else:
+                gradient += rows * O
+            row += rows
+            look_for_signals(&work, 4 * rows * O * WORK_OF_VALUE)
+
+
+cdef inline Py_ssize_t rows_at_once(Py_ssize_t cols) noexcept nogil:
+    """Rows of a large array between two looks at the signals."""
+    return max(1, 262_144 // max(1, cols))

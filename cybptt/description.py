@@ -273,12 +273,9 @@ class Description:
             if arrays:
                 raise check.wrong_value("vector", "a vector and arrays", "one of the two alone")
             n = self.n_parameters
-            raw = check.numbers(
-                "vector", vector, _float_of(vector), f"real numbers of shape ({n},)"
-            )
-            if raw.shape != (n,):
-                raise check.wrong_value("vector", check.describe(raw), f"shape (n,) = ({n},)")
-            return Parameters(rnn, raw.copy())
+            raw = check.array("vector", vector, "biuf", f"real numbers of shape (n,) = ({n},)")
+            values = check.shaped("vector", raw, _float_of(raw), (n,), "(n,)")
+            return Parameters(rnn, values.copy())
         need = f"the parameters {', '.join(self.shapes)}"
         if missing := [name for name in self.shapes if name not in arrays]:
             raise check.wrong_value(missing[0], "nothing", need)

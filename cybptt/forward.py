@@ -91,7 +91,7 @@ class Forward(Description):
                [0.38079708]])
         >>> trace.h                     # 10.9
         array([[0.76159416],
-               [0.36339949]])
+               [0.36339948]])
         """
         # The trace must outlive what the caller does to the parameters, x and y.
         own = self._own(params).copy()
@@ -226,8 +226,8 @@ class Forward(Description):
     ) -> Array:
         """Let the model run on what it has said itself: figure 10.6, in use.
 
-        With hidden recurrence y(t) comes back as x(t+1), so I must be O. With output recurrence
-        y(t) comes back as u(t+1) of C.5.
+        With hidden recurrence y(t) comes back as x(t+1) of :eq:`10.8`, so I must be O. With output
+        recurrence y(t) comes back as u(t+1) of C.5.
 
         Parameters
         ----------

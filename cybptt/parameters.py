@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from cybptt import _validate as check
 
@@ -93,11 +93,53 @@ class Parameters(Mapping[str, Array]):
         return self._vector.dtype
 
     def copy(self) -> Parameters:
-        """The same numbers in a vector of their own."""
+        """Copy the numbers into a vector of their own.
+
+        Returns
+        -------
+        params : Parameters
+
+        Notes
+        -----
+        It has no equation.
+
+        Examples
+        --------
+        >>> import cybptt
+        >>> params = cybptt.RNN(1, 2, 3).init(seed=0)
+        >>> best = params.copy()
+        >>> params.vector *= 0
+        >>> bool(best.vector.any())
+        True
+        """
         return Parameters(self.rnn, self._vector.copy())
 
-    def astype(self, dtype: Any) -> Parameters:
-        """The same numbers as float32 or float64, in a vector of their own."""
+    def astype(self, dtype: DTypeLike) -> Parameters:
+        """Copy the numbers into a vector of another dtype.
+
+        Parameters
+        ----------
+        dtype : float32 or float64
+
+        Returns
+        -------
+        params : Parameters
+
+        Raises
+        ------
+        ValueError, TypeError
+            For a dtype that is neither.
+
+        Notes
+        -----
+        It has no equation.
+
+        Examples
+        --------
+        >>> import cybptt
+        >>> cybptt.RNN(1, 2, 3).init(seed=0).astype("float32").dtype
+        dtype('float32')
+        """
         with np.errstate(over="ignore", under="ignore"):
             return Parameters(self.rnn, self._vector.astype(check.float_dtype("dtype", dtype)))
 
@@ -142,18 +184,6 @@ class Parameters(Mapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self._views)
-
-    def keys(self) -> KeysView[str]:
-        """The parameters' names, in the vector's order."""
-        return self._views.keys()
-
-    def values(self) -> ValuesView[Array]:
-        """The views, in the vector's order."""
-        return self._views.values()
-
-    def items(self) -> ItemsView[str, Array]:
-        """Names and views, in the vector's order."""
-        return self._views.items()
 
     # Arrays have no equality that gives one answer, so these are equal only to themselves.
     __eq__ = object.__eq__

@@ -345,12 +345,18 @@ class RNN(Forward):
 
         Parameters
         ----------
-        params, x, h0, y0, state, lengths, seed
+        params, x
             As in `forward`.
-        y, weights, reduction
-            As in `total_loss`; y is also what teacher forcing feeds.
+        y : array_like
+            As in `total_loss`; it is also what teacher forcing feeds.
+        h0, y0, state, lengths
+            As in `forward`.
+        weights, reduction
+            As in `total_loss`.
         teacher_forcing : bool, float in 0 … 1, or array_like of bool, shape (T, B), optional
             As in `forward`; None means True, with output recurrence.
+        seed : int, numpy.random.Generator or None
+            As in `forward`.
         return_state : bool
             Also return where the sequences stand at their ends.
         checkpoint : int, "auto" or None

@@ -154,6 +154,14 @@ class Gradients:
         C.7; for a label, the gradient of its one-hot vector.
 
     For a single sequence all these lack the B axis. Past a sequence's length they are 0.
+
+    Examples
+    --------
+    >>> import cybptt, numpy as np
+    >>> rnn = cybptt.RNN(1, 2, 3)
+    >>> g = rnn.backward(rnn.forward(rnn.init(0), np.ones((4, 5, 1))), np.zeros((4, 5), int))
+    >>> g.h.shape, g.x.shape, g.parameters.W.shape
+    ((4, 5, 2), (4, 5, 1), (2, 2))
     """
 
     parameters: Parameters

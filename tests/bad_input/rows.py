@@ -101,6 +101,8 @@ def _complaint_about(row: Row, error: Exception) -> str | None:
     if not isinstance(error, wanted):
         return f"{name}, not {' or '.join(e.__name__ for e in wanted)}: {error}"
     begins = row.begins or re.escape(row.argument) + r"(?:[.\[][^:]*)?"
+    if isinstance(error, cybptt.PluginError) and re.match(f"{begins}: raised ", str(error)):
+        return None  # in the plugin's own words
     parts = re.fullmatch(rf"(?:{begins}): got (.+), need (.+)", str(error), re.DOTALL)
     if parts is None:
         return f"{name} of another form than {begins!r}: got …, need …: {error}"

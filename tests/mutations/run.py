@@ -1,7 +1,7 @@
-"""Make the code wrong in one place at a time, and see which test notices.
+r"""Make the code wrong in one place at a time, and see which test notices.
 
     python tests/mutations/run.py                    all of them, some minutes
-    python tests/mutations/run.py --only _batch      those whose file or description has this word
+    python tests/mutations/run.py --only '_batch|C\.6'   those whose file or description matches
     python tests/mutations/run.py --list             what they are; fails if one no longer applies
     python tests/mutations/run.py --kernels avx2     with these kernels, where the machine has them
 
@@ -19,6 +19,7 @@ not where it was (then bring the table up to date).
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
 import time
@@ -135,13 +136,13 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--only", metavar="WORD", default="", help="those with it in the file or the description")
+    add("--only", metavar="PATTERN", default="", help="those whose file or description matches")
     add("--list", action="store_true", help="say what they are, and change nothing")
     add("--kernels", metavar="NAME", default="baseline", help="which to run (baseline)")
     options = parser.parse_args()
-    chosen = [m for m in TABLE if options.only in f"{m.file}: {m.what}"]
+    chosen = [m for m in TABLE if re.search(options.only, f"{m.file}: {m.what}")]
     if not chosen:
-        parser.error(f"--only: got {options.only!r}, need a word of the table")
+        parser.error(f"--only: got {options.only!r}, need a pattern that matches some")
     rows = [Row.of(mutation) for mutation in chosen]
     if not options.list:
         return int(run(rows, options.kernels) > 0)

@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 from table import ROOT, Mutation
 
-# What pytest -v says of a test: its name, and when it has ended how.
+# What pytest -v says of a test: its name, and, when it has ended, how.
+STARTED = re.compile(r"^tests/(.+?)(?: PASSED.*| Fatal Python error.*| *)$", re.MULTILINE)
 ENDED = re.compile(r"^(tests/.+?) (FAILED|ERROR) +\[ *\d+%\]$", re.MULTILINE)
 
 
@@ -132,7 +133,7 @@ class Tree:
         if code in (1, 2) and (match := re.search(r"^ERROR tests/(\S+)", output, re.MULTILINE)):
             return Outcome("failed", f"{match[1]} (cannot be imported)", output)
         if code is None or code < 0:
-            running = re.findall(r"^tests/(.+?)(?= PASSED| *$)", output, re.MULTILINE)
+            running = STARTED.findall(output)
             how = "hung" if code is None else f"crashed, {signal.Signals(-code).name}"
             return Outcome(how, running[-1] if running else "at the start", output)
         raise RuntimeError(f"pytest ended with {code}:\n{output}")
