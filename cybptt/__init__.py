@@ -69,10 +69,10 @@ __all__ = [
 
 if TYPE_CHECKING:
     from cybptt import activations, io, losses, optim, plot, reference, text, train
+    from cybptt._gradcheck import GradcheckReport, gradcheck
     from cybptt._version import __version__ as __version__
     from cybptt.activations import Activation, register_activation
     from cybptt.errors import DerivativeError, PluginError
-    from cybptt._gradcheck import GradcheckReport, gradcheck
     from cybptt.io import load, read_metadata, read_tensors, save
     from cybptt.losses import Loss, register_loss
     from cybptt.parameters import Parameters

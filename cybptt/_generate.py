@@ -75,7 +75,7 @@ def _choice(rnn: Description, options: Options) -> Choose:
 
     def drawn(o: Array, t: int) -> Array:
         with named(loss, part, f"step {t}") as label:
-            y = draw(o / o.dtype.type(temperature), rng) if part == "sample" else draw(o.copy())
+            y = draw(_tempered(o, temperature), rng) if part == "sample" else draw(o.copy())
             y = np.asarray(y)
         shape = o.shape[:1] if classes else o.shape
         if y.shape != shape or y.dtype.kind not in ("iu" if classes else "biuf"):
@@ -86,6 +86,15 @@ def _choice(rnn: Description, options: Options) -> Choose:
         return y.astype(np.intp if classes else o.dtype)
 
     return drawn
+
+
+def _tempered(o: Array, temperature: float) -> Array:
+    """The logits o over the temperature; shifted first, so that any temperature has its limit."""
+    if temperature == 1:
+        return o.copy()
+    with np.errstate(over="ignore", under="ignore"):
+        shifted = o.astype(np.float64) - o.max(axis=1, keepdims=True, initial=-np.inf)
+        return (shifted / temperature).astype(o.dtype)
 
 
 def _through_x(
@@ -124,7 +133,9 @@ def _through_u(
     """Output recurrence: y(t) comes back as u(t+1)."""
     if options.state is not None and options.start is not None:
         raise check.wrong_value("state", "a state and start", "one of the two alone")
-    layout, x = _inputs.sequences(rnn, params.dtype, _x_of_loop(rnn, n_steps, options), None)
+    name = "start" if options.x is None else "x"
+    x_all = _x_of_loop(rnn, n_steps, options)
+    layout, x = _inputs.sequences(rnn, params.dtype, x_all, None, name=name)
     if layout.T != n_steps:
         raise check.wrong_value("x", f"{layout.T} steps", f"n_steps = {n_steps}")
     try:

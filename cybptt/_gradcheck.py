@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from cybptt import _inputs
 from cybptt import _validate as check
 from cybptt._differences import compare
+from cybptt.description import Description
+from cybptt.rnn import Options
 
 if TYPE_CHECKING:
     from cybptt.parameters import Parameters
@@ -143,6 +145,8 @@ def gradcheck(
     >>> [row.name for row in report.rows]
     ['U', 'W', 'V', 'b', 'c', 'x', 'h0']
     """
+    if not isinstance(rnn, Description):
+        raise check.wrong_type("rnn", check.describe(rnn), "an RNN")
     tolerance = check.positive_number("tolerance", tolerance)
     max_coordinates = check.integer("max_coordinates", max_coordinates, 1)
     problem = _Problem(rnn, rnn._own(params).astype(np.float64), x, y, _fixed(options))
@@ -170,9 +174,9 @@ def _fixed(options: dict[str, Any]) -> dict[str, Any]:
         fixed["seed"] = int(fixed["seed"].integers(2**63))
     elif fixed.get("seed") is None:
         fixed["seed"] = 0
-    for name in ("out", "return_state"):
-        if name in fixed:
-            raise check.wrong_type("options", name, "what value_and_grad takes, but not that")
+    known = set(Options.__annotations__) - {"out"}
+    if unknown := sorted(set(options) - known):
+        raise check.wrong_type("options", unknown[0], f"some of {', '.join(sorted(known))}")
     return fixed
 
 

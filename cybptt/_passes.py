@@ -122,7 +122,9 @@ def forward(
     # a may lie where h does: each step turns its rows of a into h in place.
     a = np.empty((N, H), dtype) if keep_a else h[B:]
     independent = rnn.recurrence == "output" and (feeding is None or feeding.free is None)
-    activation = in_loop(rnn.activation, "function", None if independent else first_step)
+    activation = in_loop(
+        rnn.activation, "function", None if independent and layout.T > 1 else first_step
+    )
 
     # 10.8, for all t at once: b + U x(t)
     if rnn.inputs == "tokens":

@@ -132,6 +132,8 @@ class Loss:
 def _range(value: Any) -> tuple[float, float]:
     need = "two numbers, the smallest and the largest y"
     try:
+        if isinstance(value, str | bytes):
+            raise TypeError
         low, high = (float(bound) for bound in value)
     except (TypeError, ValueError):
         raise wrong_type("target_range", describe(value), need) from None
@@ -347,7 +349,12 @@ def _register_built_in() -> None:
             mode=_draws.likeliest_class,
             targets="classes",
         ),
-        Loss("squared_error", *_c_loss("squared_error"), sample=_draws.sample_gaussian, mode=_draws.mean),
+        Loss(
+            "squared_error",
+            *_c_loss("squared_error"),
+            sample=_draws.sample_gaussian,
+            mode=_draws.mean,
+        ),
         Loss(
             "bernoulli_nll",
             *_c_loss("bernoulli_nll"),

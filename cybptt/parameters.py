@@ -189,8 +189,12 @@ class Parameters(Mapping[str, Array]):
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{name}: a parameter can be written, not deleted")
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return Parameters, (self.rnn, self._vector)
+        # A copy when it is read: what unpickles may stand in memory that can't be written.
+        return self.rnn.parameters, (self._vector,)
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name} {view.shape}" for name, view in self._views.items())

@@ -19,14 +19,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cybptt import _validate as check
+from cybptt._files import file_name
 
 __all__ = ["Vocabulary", "Chunks", "read_text", "standard_text", "split", "digest"]
 
 
+def _string(name: str, value: Any) -> str:
+    """The value itself, if it is a str."""
+    if not isinstance(value, str):
+        raise check.wrong_type(name, check.describe(value), "a str")
+    return value
+
+
 def _codes(text: str) -> NDArray[np.uint32]:
     """The code point of every character."""
-    if not isinstance(text, str):
-        raise TypeError(f"text: got {type(text).__name__}, need str")
     # surrogatepass: what is not UTF-8 on a command line arrives as lone surrogates, and is refused
     # by name like any other character that the vocabulary lacks.
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint32)
@@ -45,6 +51,8 @@ class Vocabulary:
 
     Raises
     ------
+    TypeError
+        If they are no str.
     ValueError
         If there is no character, or they are not in order.
 
@@ -64,7 +72,7 @@ class Vocabulary:
     _codes: NDArray[np.uint32] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        codes = _codes(self.characters)
+        codes = _codes(_string("characters", self.characters))
         if not codes.size or (np.diff(codes.astype(np.int64)) <= 0).any():
             raise ValueError(
                 f"characters: got {_short(self.characters)}, need at least one character, "
@@ -100,9 +108,7 @@ class Vocabulary:
         >>> Vocabulary.of("abracadabra")
         Vocabulary(characters='abcdr')
         """
-        if not isinstance(text, str):
-            raise TypeError(f"text: got {type(text).__name__}, need str")
-        if not text:
+        if not _string("text", text):
             raise ValueError("text: got no characters, need at least 1")
         return cls("".join(sorted(set(text))))
 
@@ -139,7 +145,7 @@ class Vocabulary:
             ...
         ValueError: text: got 'd' at character 2, need one of the vocabulary's 3: 'abc'
         """
-        codes = _codes(text)
+        codes = _codes(_string("text", text))
         place = np.searchsorted(self._codes, codes)
         unknown = self._codes[np.minimum(place, len(self) - 1)] != codes
         if unknown.any():
@@ -178,15 +184,22 @@ class Vocabulary:
         >>> Vocabulary("abc").decode([2, 0, 1])
         'cab'
         """
-        numbers = np.asarray(tokens)
-        if not numbers.size:
-            return ""
-        if numbers.dtype.kind not in "iu":
-            raise TypeError(f"tokens: got an array of {numbers.dtype}, need integers")
-        if numbers.min() < 0 or numbers.max() >= len(self):
-            wrong = numbers[(numbers < 0) | (numbers >= len(self))].flat[0]
-            raise ValueError(f"tokens: got {wrong}, need integers in 0 … {len(self) - 1}")
-        return self._codes[numbers].astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+        last = len(self) - 1
+        numbers = check.array("tokens", tokens, "iu", f"integers in 0 … {last}")
+        check.in_range("tokens", numbers, 0, last, "integers")
+        codes: bytes = self._codes[numbers].astype("<u4").tobytes()
+        return codes.decode("utf-32-le", "surrogatepass")
+
+
+def _long_sequence(tokens: ArrayLike, kinds: str, what: str) -> NDArray[Any]:
+    """An array of one axis; not copied where it is one."""
+    need = f"{what} of shape (N,): one long sequence"
+    array = check.array("tokens", tokens, kinds, need)
+    if isinstance(tokens, int | float):
+        raise check.wrong_type("tokens", check.describe(tokens), need)
+    if array.ndim != 1:
+        raise check.wrong_value("tokens", f"shape {array.shape}", need)
+    return array
 
 
 def _short(text: str, most: int = 40) -> str:
@@ -236,11 +249,7 @@ class Chunks(Sequence[tuple[NDArray[Any], NDArray[Any]]]):
     """
 
     def __init__(self, tokens: ArrayLike, *, batch: int, steps: int) -> None:
-        array = np.asarray(tokens)
-        if array.ndim != 1:
-            raise ValueError(f"tokens: got shape {array.shape}, need (N,): one long sequence")
-        if array.dtype.kind not in "iu":
-            raise TypeError(f"tokens: got an array of {array.dtype}, need integers")
+        array = _long_sequence(tokens, "iu", "integers")
         B, T = check.integer("batch", batch, 1), check.integer("steps", steps, 1)
         if array.size < B * T + 1:
             raise ValueError(
@@ -279,14 +288,14 @@ class Chunks(Sequence[tuple[NDArray[Any], NDArray[Any]]]):
         return f"<Chunks: {len(self)} of {self.steps} steps, {self.batch} streams>"
 
 
-def split(tokens: NDArray[Any], fraction: float) -> tuple[NDArray[Any], NDArray[Any]]:
+def split(tokens: ArrayLike, fraction: float) -> tuple[NDArray[Any], NDArray[Any]]:
     """Hold out the tail of a sequence.
 
     No equation: what the model is tested on is what it has not been trained on.
 
     Parameters
     ----------
-    tokens : ndarray, (N,)
+    tokens : array-like of numbers, (N,)
         The whole sequence.
     fraction : float, 0 ≤ fraction < 1
         How much of it is held out, rounded down to a whole number of tokens.
@@ -294,14 +303,14 @@ def split(tokens: NDArray[Any], fraction: float) -> tuple[NDArray[Any], NDArray[
     Returns
     -------
     ndarray, (N − n,)
-        What is left to train on: a view.
+        What is left to train on: a view, where an array was given.
     ndarray, (n,)
-        The tail: a view.
+        The tail: a view, too.
 
     Raises
     ------
-    ValueError
-        If the fraction is out of range.
+    ValueError, TypeError
+        If the fraction is out of range, or the tokens are not one sequence.
 
     Examples
     --------
@@ -310,10 +319,13 @@ def split(tokens: NDArray[Any], fraction: float) -> tuple[NDArray[Any], NDArray[
     >>> split(np.arange(10), 0.25)
     (array([0, 1, 2, 3, 4, 5, 6, 7]), array([8, 9]))
     """
-    if not (isinstance(fraction, (int, float)) and 0 <= fraction < 1):
-        raise ValueError(f"fraction: got {fraction!r}, need a number in 0 ≤ fraction < 1")
-    at = len(tokens) - math.floor(len(tokens) * fraction)
-    return tokens[:at], tokens[at:]
+    array = _long_sequence(tokens, "biuf", "numbers")
+    need = "a number in 0 ≤ fraction < 1"
+    part = check.real_number("fraction", fraction, need)
+    if not 0 <= part < 1:
+        raise check.wrong_value("fraction", check.describe(fraction), need)
+    at = len(array) - math.floor(len(array) * part)
+    return array[:at], array[at:]
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
@@ -336,8 +348,8 @@ def read_text(path: str | os.PathLike[str]) -> str:
     ------
     OSError
         If the file is missing, a folder, or cannot be read.
-    ValueError
-        If it is not UTF-8; the message says at which byte and line.
+    ValueError, TypeError
+        If it is not UTF-8, when the message says at which byte and line; or if the path is none.
 
     Examples
     --------
@@ -348,7 +360,8 @@ def read_text(path: str | os.PathLike[str]) -> str:
     >>> read_text(path)
     'naïve\n'
     """
-    with open(path, "rb") as file:
+    name = file_name(path)
+    with open(name, "rb") as file:
         data = file.read()
     try:
         return data.decode("utf-8-sig")
@@ -356,9 +369,10 @@ def read_text(path: str | os.PathLike[str]) -> str:
         # The codec counts from behind the mark, if there is one.
         at = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
         line = data.count(b"\n", 0, at) + 1
-        raise ValueError(
-            f"{os.fspath(path)}: got byte {data[at]:#04x} at byte {at} (line {line}), "
-            f"need UTF-8: {error.reason}"
+        raise check.wrong_value(
+            "path",
+            f"{name!r}, with {data[at]:#04x} at byte {at} (line {line})",
+            f"a text in UTF-8 ({error.reason})",
         ) from None
 
 
@@ -403,10 +417,15 @@ def digest(text: str) -> str:
     str
         64 hexadecimal digits.
 
+    Raises
+    ------
+    TypeError
+        If it is no str.
+
     Examples
     --------
     >>> from cybptt.text import digest
     >>> digest("abc")[:16]
     'ba7816bf8f01cfea'
     """
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(_string("text", text).encode("utf-8", "surrogatepass")).hexdigest()

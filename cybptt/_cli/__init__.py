@@ -10,8 +10,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
-from cybptt._cli.options import DEFAULTS, DEFAULT_MINUTES, DEFAULT_STEPS
+from cybptt._cli.options import DEFAULT_MINUTES, DEFAULT_STEPS, DEFAULTS
+
+if TYPE_CHECKING:
+    _Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 
 __all__ = ["main"]
 
@@ -104,12 +108,9 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
+    from cybptt import __version__
 
-    try:
-        return f"cybptt {version('cybptt')}"
-    except PackageNotFoundError:
-        return "cybptt, not installed"
+    return f"cybptt {__version__}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -123,9 +124,6 @@ def _parser() -> argparse.ArgumentParser:
     _add_sample(commands)
     _add_check(commands)
     return parser
-
-
-_Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _add_train(commands: _Commands) -> None:

@@ -83,7 +83,7 @@ def _verdict(
 
 def _data(rnn: RNN, rng: np.random.Generator) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Inputs and targets that suit a model."""
-    x = rng.normal(size=(_T, _B, _I))
+    x: np.ndarray[Any, Any] = rng.normal(size=(_T, _B, _I))
     if rnn.inputs == "tokens":
         x = rng.integers(_I, size=(_T, _B))
     size = rnn.n_hidden if rnn.n_outputs is None else rnn.n_outputs

@@ -193,13 +193,13 @@ def _refuse_another_text(path: str, text: _Text, stored: dict[str, Any]) -> None
 
 def _laid_out(text: _Text, options: Options) -> tuple[Chunks, Chunks | None, Vocabulary]:
     """The text in chunks, and its held-out tail as one stream."""
-    n = len(text.characters)
-    least = options.batch * options.chunk + 1
-    need = math.ceil(least / (1 - options.validation))
-    if n - math.floor(n * options.validation) < least:
+    n, least = len(text.characters), options.batch * options.chunk + 1
+    left = n - math.floor(n * options.validation)
+    if left < least:
         raise ValueError(
-            f"{text.name}: got {n:,} characters, need at least {need:,} for {options.batch} "
-            f"streams of {options.chunk} steps (--batch, --chunk) and the held-out part"
+            f"{text.name}: got {left:,} characters to train on (and {n - left:,} held out), need "
+            f"at least {least:,}: {options.batch} streams of {options.chunk} and one to predict; "
+            "a smaller --batch or --chunk takes fewer"
         )
     vocabulary = Vocabulary.of(text.characters)
     training, tail = texts.split(vocabulary.encode(text.characters), options.validation)

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from cybptt.rnn import RNN
     from cybptt.trace import State
 
-__all__ = ["Checkpoint", "generator_from", "generator_state"]
+__all__ = ["RUN", "Checkpoint", "generator_from", "generator_state"]
 
 # The name under which a run's numbers stand in a file's metadata.
-_KEY = "training"
+RUN = "training"
 # A file names its generator, and only these names are looked up.
 _BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
@@ -85,11 +85,25 @@ class Checkpoint:
             If it cannot be written.
         ImportError
             If safetensors is not installed.
-        ValueError
-            If the metadata hold a key "training".
+        ValueError, TypeError
+            If the metadata hold a key "training", or what JSON cannot; if the path is none.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile, cybptt
+        >>> from cybptt.optim import Adam
+        >>> from cybptt.train import fit
+        >>> rnn = cybptt.RNN(2, 3, 2, inputs="tokens")
+        >>> chunks = [([[0], [1]], [[1], [0]])]
+        >>> history = fit(rnn, rnn.init(seed=0), chunks, optimizer=Adam(), steps=5)
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "run.safetensors")
+        >>> history.checkpoint.save(path)
+        >>> _, params = cybptt.load(path)
+        >>> bool((params.vector == history.checkpoint.params.vector).all())
+        True
         """
-        if _KEY in self.metadata:
-            raise ValueError(f"metadata: got a key {_KEY!r}, need other keys: the run's own is so")
+        if RUN in self.metadata:
+            raise ValueError(f"metadata: got a key {RUN!r}, need other keys: the run's own is so")
         tensors: dict[str, np.ndarray[Any, Any]] = {}
         optimizer = {}
         for name, value in self.optimizer.items():
@@ -102,7 +116,7 @@ class Checkpoint:
             if value is not None:
                 tensors[f"state.{name}"] = np.asarray(value)
         training = {"step": self.step, "optimizer": optimizer, "generator": self.generator}
-        metadata = {**self.metadata, _KEY: training}
+        metadata = {**self.metadata, RUN: training}
         io.save(path, self.rnn, self.params, metadata=metadata, tensors=tensors)
 
     @classmethod
@@ -125,8 +139,24 @@ class Checkpoint:
         ------
         OSError
             If the file is missing or cannot be read.
-        ValueError
-            If it is no model file, was changed, or holds a model without a run.
+        ValueError, TypeError
+            If it is no model file, was changed, or holds a model without a run; if the path is
+            none.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile, cybptt
+        >>> from cybptt.optim import Adam
+        >>> from cybptt.train import Checkpoint, fit
+        >>> rnn = cybptt.RNN(2, 3, 2, inputs="tokens")
+        >>> params = rnn.init(seed=0)
+        >>> chunks = [([[0], [1]], [[1], [0]])]
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "run.safetensors")
+        >>> _ = fit(rnn, params, chunks, optimizer=Adam(), steps=5, checkpoint=path)
+        >>> place = Checkpoint.load(path)
+        >>> history = fit(rnn, params, chunks, optimizer=Adam(), steps=8, resume=place)
+        >>> [record.step for record in history.records]
+        [6, 7, 8]
         """
         from cybptt.trace import State
 
@@ -134,7 +164,7 @@ class Checkpoint:
         metadata = dict(io.read_metadata(path))
         tensors = io.read_tensors(path)
         try:
-            training = metadata.pop(_KEY)
+            training = metadata.pop(RUN)
             step, generator = int(training["step"]), dict(training["generator"])
             optimizer = dict(training["optimizer"])
         except (KeyError, TypeError, ValueError):

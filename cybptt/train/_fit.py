@@ -8,12 +8,23 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
 from cybptt import _validate as check
 from cybptt.train._checkpoint import Checkpoint
+from cybptt.train._checks import (
+    callbacks_of,
+    check_chunks,
+    check_model,
+    check_optimizer,
+    check_resume,
+    check_schedule,
+    check_validation,
+    chunk_parts,
+    file_for,
+    metadata_of,
+    not_negative,
+)
 from cybptt.train._records import History, Interrupted, NonFiniteError, Record, Stop
-from cybptt.train._run import Run, chunk_parts, count_targets, in_bits
+from cybptt.train._run import Run, count_targets, in_bits
 from cybptt.train._signals import SignalGuard
 
 if TYPE_CHECKING:
@@ -141,13 +152,23 @@ def fit(
     >>> history.records[0].bits > 3 and history.records[-1].bits < 0.5
     True
     """
-    if resume is not None and seed is not None:
-        raise ValueError("seed: got one with resume, need None: the generator is the checkpoint's")
-    if len(chunks) < 1:
-        raise ValueError("chunks: got none, need at least 1")
+    check_model(rnn, params)
+    check_chunks(chunks)
+    check_optimizer(optimizer)
     if max_norm is not None and not check.real_number("max_norm", max_norm, "a number > 0") > 0:
-        raise ValueError(f"max_norm: got {max_norm!r}, need a number > 0")
-    metadata = dict(resume.metadata if resume is not None and metadata is None else metadata or {})
+        raise check.wrong_value("max_norm", check.describe(max_norm), "a number > 0")
+    if schedule is not None:
+        check_schedule(schedule)
+    carry = check.boolean("carry", carry)
+    check.seed("seed", seed)
+    if n_threads is not None:
+        n_threads = check.integer("n_threads", n_threads, 1)
+    if resume is not None:
+        check_resume(resume, rnn, params, chunks, carry)
+        if seed is not None:
+            got, need = f"{seed!r} with resume", "None: the generator is the checkpoint's"
+            raise check.wrong_value("seed", got, need)
+        metadata = resume.metadata if metadata is None else metadata
     run = Run(
         rnn=rnn,
         params=params,
@@ -159,13 +180,15 @@ def fit(
         teacher_forcing=teacher_forcing,
         n_threads=n_threads,
         generator=check.generator("seed", seed),
-        metadata=metadata,
+        metadata=metadata_of(metadata),
     )
+    limits = _Limits(steps, epochs, minutes, len(chunks))
+    watch = _Watch(run, validation, validate_every, callbacks_of(callbacks))
+    files = _Files(run, checkpoint, not_negative("checkpoint_seconds", checkpoint_seconds))
+    # The first to change anything, so the last that can refuse.
     if resume is not None:
         run.restore(resume)
-    limits = _Limits(steps, epochs, minutes, len(chunks))
-    watch = _Watch(run, validation, validate_every, tuple(callbacks))
-    files = _Files(run, checkpoint, checkpoint_seconds)
+        files.begin()
     history = History()
     with SignalGuard() as guard:
         try:
@@ -226,9 +249,6 @@ def _loop(
             files.save_now_and_then()
 
 
-_TIME = "a number ≥ 0"
-
-
 class _Limits:
     """When a run ends by itself."""
 
@@ -237,8 +257,7 @@ class _Limits:
     ) -> None:
         steps = None if steps is None else check.integer("steps", steps, 0)
         epochs = None if epochs is None else check.integer("epochs", epochs, 0)
-        if minutes is not None and not check.real_number("minutes", minutes, _TIME) >= 0:
-            raise ValueError(f"minutes: got {minutes!r}, need {_TIME}")
+        minutes = None if minutes is None else not_negative("minutes", minutes)
         if steps is None and epochs is None and minutes is None:
             epochs = 1
         self._steps = math.inf if steps is None else steps
@@ -265,7 +284,9 @@ class _Watch:
         callbacks: tuple[Callable[[Record], object], ...],
     ) -> None:
         if every is not None:
-            check.integer("validate_every", every, 1)
+            every = check.integer("validate_every", every, 1)
+        if validation is not None:
+            check_validation(validation)
         self._run, self._validation, self._every = run, validation, every
         self._callbacks = callbacks
 
@@ -291,15 +312,18 @@ class _Files:
     """The checkpoint file, written at the end and now and then."""
 
     def __init__(self, run: Run, path: str | os.PathLike[str] | None, seconds: float) -> None:
-        if not check.real_number("checkpoint_seconds", seconds, _TIME) >= 0:
-            raise ValueError(f"checkpoint_seconds: got {seconds!r}, need {_TIME}")
-        self._run, self._path, self._seconds = run, path, seconds
-        self._step, self._at = run.step, time.monotonic()
+        self._path = None if path is None else file_for(path, run.rnn)
+        self._run, self._seconds = run, seconds
+        self.begin()
+
+    def begin(self) -> None:
+        """What is now is as good as written: only what comes after it goes into the file."""
+        self._step, self._at = self._run.step, time.monotonic()
 
     def save(self, *, always: bool = False) -> None:
         if self._path is not None and (always or self._run.step != self._step):
             self._run.checkpoint().save(self._path)
-            self._step, self._at = self._run.step, time.monotonic()
+            self.begin()
 
     def save_now_and_then(self) -> None:
         if time.monotonic() - self._at >= self._seconds:
@@ -348,18 +372,20 @@ def evaluate(rnn: RNN, params: Parameters, chunks: Iterable[Chunk], *, carry: bo
     >>> round(evaluate(rnn, params, chunks) / math.log(2), 6)
     2.0
     """
+    check_model(rnn, params)
+    carry = check.boolean("carry", carry)
+    if not hasattr(chunks, "__iter__"):
+        raise check.wrong_type("chunks", check.describe(chunks), "an iterable of (x, y)")
     total, count, state = 0.0, 0.0, None
     for chunk in chunks:
         x, y, options = chunk_parts(chunk)
-        weights = options.get("weights")
         forced = {} if rnn.recurrence == "hidden" else {"y": y}
         trace = rnn.forward(
             params, x, lengths=options.get("lengths"), state=state if carry else None, **forced
         )
-        losses = np.asarray(rnn.step_losses(trace, y), dtype=np.float64)
-        total += float((losses if weights is None else losses * np.asarray(weights)).sum())
+        total += rnn.total_loss(trace, y, weights=options.get("weights"))
         count += count_targets(rnn, y, options)
         state = trace.state
     if not count > 0:
-        raise ValueError("chunks: got no step to count, need at least 1")
+        raise check.wrong_value("chunks", "no step to count", "at least 1")
     return total / count

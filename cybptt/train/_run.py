@@ -11,6 +11,7 @@ import numpy as np
 
 from cybptt.optim import clip_by_norm
 from cybptt.train._checkpoint import Checkpoint, generator_from, generator_state
+from cybptt.train._checks import chunk_parts
 from cybptt.train._records import NonFiniteError
 from cybptt.train._signals import SignalGuard
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from cybptt.rnn import RNN
     from cybptt.trace import State
 
-__all__ = ["Run", "chunk_parts", "count_targets", "in_bits"]
+__all__ = ["Run", "count_targets", "in_bits"]
 
 
 @dataclass
@@ -64,13 +65,7 @@ class Run:
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go to where a checkpoint stands. One that does not fit changes nothing."""
-        if checkpoint.rnn != self.rnn:
-            raise ValueError(f"resume: got a checkpoint of {checkpoint.rnn!r}, need {self.rnn!r}")
-        if checkpoint.params.dtype != self.params.dtype:
-            raise ValueError(
-                f"resume: got parameters of {checkpoint.params.dtype}, need {self.params.dtype}"
-            )
+        """Go to where a checkpoint of this model stands. One that is refused changes nothing."""
         generator = generator_from(checkpoint.generator)
         self.optimizer.load_state_dict(checkpoint.optimizer)
         self.params.vector[...] = checkpoint.params.vector
@@ -89,7 +84,6 @@ class Run:
         try:
             with guard.open():
                 x, y, options = chunk_parts(self.chunks[place])
-                counted = count_targets(self.rnn, y, options)
                 loss, _, after = self.rnn.value_and_grad(
                     self.params,
                     x,
@@ -103,6 +97,7 @@ class Run:
                     out=self.grad,
                     **options,
                 )
+                counted = count_targets(self.rnn, y, options)
         except BaseException:
             self.generator = generator_from(drawn)
             raise
@@ -115,9 +110,9 @@ class Run:
             self.optimizer.step(self.params, self.grad)
         except FloatingPointError as error:
             # Finite, but so large that its square is not: the optimizer's to say where.
-            largest = max(self.grad, key=lambda name: np.abs(self.grad[name]).max(initial=0))
+            name = _named_in(str(error), self.grad)
             step = self.step + 1
-            raise NonFiniteError(self._message(step, str(error)), largest, step) from error
+            raise NonFiniteError(self._message(step, str(error)), name, step) from error
         self.step += 1
         self.state = after
         self._refuse_non_finite_update()
@@ -146,6 +141,14 @@ class Run:
         )
 
 
+def _named_in(message: str, grad: Parameters) -> str:
+    """The parameter that an optimizer's message says it is at, otherwise that of the largest."""
+    for name in grad:
+        if f" {name}[" in message:
+            return name
+    return max(grad, key=lambda name: float(np.abs(grad[name]).max(initial=0)))
+
+
 def _first_non_finite(params: Parameters) -> tuple[str | None, str]:
     """The name of the first parameter with a value that is not finite, and a phrase with it."""
     if np.isfinite(params.vector).all():
@@ -156,18 +159,6 @@ def _first_non_finite(params: Parameters) -> tuple[str | None, str]:
             at = ", ".join(str(i) for i in wrong[0])
             return name, f"{name} is not finite ({value[tuple(wrong[0])]} at [{at}])"
     raise AssertionError("the named views cover the whole vector")
-
-
-def chunk_parts(chunk: Any) -> tuple[Any, Any, dict[str, Any]]:
-    """x, y and the options of a chunk."""
-    if len(chunk) not in (2, 3):
-        raise ValueError(f"chunks: got one of {len(chunk)} parts, need (x, y) or (x, y, options)")
-    x, y, *rest = chunk
-    options = dict(rest[0]) if rest else {}
-    unknown = sorted(set(options) - {"lengths", "weights"})
-    if unknown:
-        raise ValueError(f"chunks: got an option {unknown[0]!r}, need lengths or weights")
-    return x, y, options
 
 
 def count_targets(rnn: RNN, y: Any, options: Mapping[str, Any]) -> float:

@@ -6,6 +6,8 @@ import functools
 import math
 from collections.abc import Callable
 
+from cybptt import _validate as check
+
 __all__ = ["cosine"]
 
 
@@ -33,8 +35,8 @@ def cosine(lr: float, steps: int, *, floor: float = 0.0, warmup: int = 0) -> Cal
 
     Raises
     ------
-    ValueError
-        If an argument is out of range.
+    ValueError, TypeError
+        If an argument is out of range, or no number.
 
     Examples
     --------
@@ -43,15 +45,14 @@ def cosine(lr: float, steps: int, *, floor: float = 0.0, warmup: int = 0) -> Cal
     >>> [round(rate(step), 3) for step in (0, 50, 100, 1000)]
     [0.1, 0.06, 0.02, 0.02]
     """
-    for name, value, need in (
-        ("lr", 0 < lr < math.inf, "a finite number > 0"),
-        ("steps", steps >= 1, "an integer ≥ 1"),
-        ("floor", 0 <= floor <= 1, "a number in 0 … 1"),
-        ("warmup", warmup >= 0, "an integer ≥ 0"),
-    ):
-        if not value:
-            raise ValueError(f"{name}: got {locals()[name]!r}, need {need}")
-    return functools.partial(_cosine, lr, steps, floor, warmup)
+    lr = check.positive_number("lr", lr)
+    steps = check.integer("steps", steps, 1)
+    need = "a number in 0 … 1"
+    part = check.real_number("floor", floor, need)
+    if not 0 <= part <= 1:
+        raise check.wrong_value("floor", check.describe(floor), need)
+    warmup = check.integer("warmup", warmup, 0)
+    return functools.partial(_cosine, lr, steps, part, warmup)
 
 
 def _cosine(lr: float, steps: int, floor: float, warmup: int, step: int) -> float:
