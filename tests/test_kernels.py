@@ -249,7 +249,8 @@ for dtype in (np.float32, np.float64):
         rnn = cybptt.RNN(5, 37, 4, activation=name, recurrence="both")
         x, y = rng.standard_normal((9, 6, 5)), rng.integers(0, 4, (9, 6))
         h0 = rng.standard_normal((6, 37))
-        loss, grad = rnn.value_and_grad(rnn.init(0, dtype), x, y, h0=h0, teacher_forcing=0.5, seed=0)
+        options = dict(h0=h0, teacher_forcing=0.5, seed=0)
+        loss, grad = rnn.value_and_grad(rnn.init(0, dtype), x, y, **options)
         print(name, float(loss), *np.asarray(grad.vector, float)[::97])
 """
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import shlex
 import signal
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from cybptt.parameters import Parameters
 from cybptt.rnn import RNN
 from cybptt.text import Chunks, Vocabulary
 from cybptt.train import Checkpoint, History, Interrupted, NonFiniteError, Record, cosine, fit
+from cybptt.train._checks import file_for
 
 __all__ = ["run"]
 
@@ -90,14 +91,14 @@ def run(arguments: argparse.Namespace) -> int:
     _check_arguments(arguments)
     job = _prepare(arguments)
     progress = Progress(job.steps, job.done, job.options.batch * job.options.chunk)
-    signal.signal(signal.SIGTERM, _terminated)
     try:
         progress.say(_introduction(job))
-        history = _fit(job, arguments, progress)
+        with _Terminated() as terminated:
+            history = _fit(job, arguments, progress)
     except Interrupted as interrupt:
         progress.close()
         print(_interrupted(job, interrupt.history), flush=True)
-        return 130
+        return 128 + (signal.SIGTERM if terminated.received else signal.SIGINT)
     except NonFiniteError as error:
         progress.close()
         raise FloatingPointError(f"{error}; saved there: {job.out}") from None
@@ -107,8 +108,24 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _terminated(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
+class _Terminated:
+    """Within it, SIGTERM is answered as Ctrl-C is."""
+
+    received = False
+
+    def __enter__(self) -> _Terminated:
+        self._before: Any = None
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGTERM, self._answer)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
+
+    def _answer(self, number: int, frame: object) -> None:
+        self.received = True
+        raise KeyboardInterrupt
 
 
 # ------------------------------------------------------------------ before the run
@@ -160,7 +177,7 @@ def _prepare(arguments: argparse.Namespace) -> _Job:
         rnn, params = resume.rnn, resume.params.copy()
     steps, minutes = _limits(arguments, len(chunks))
     out = arguments.out or arguments.resume or _default_out(path)
-    _refuse_unwritable(out)
+    file_for(out, rnn)
     return _Job(
         text, options, vocabulary, rnn, params, chunks, held_out, out, resume, steps, minutes
     )
@@ -225,16 +242,6 @@ def _limits(arguments: argparse.Namespace, n_chunks: int) -> tuple[int | None, f
 
 def _default_out(path: str | None) -> str:
     return f"cybptt-{_STANDARD if path is None else Path(path).stem}.safetensors"
-
-
-def _refuse_unwritable(out: str) -> None:
-    folder = os.path.dirname(out) or "."
-    if os.path.isdir(out):
-        raise ValueError(f"{out}: got a folder, need a file for the model")
-    if not os.path.isdir(folder):
-        raise ValueError(f"{out}: got a file in a folder that is not there, need one that is")
-    if not os.access(folder, os.W_OK):
-        raise ValueError(f"{out}: got a file in a folder that can't be written to, need another")
 
 
 # ------------------------------------------------------------------ the run

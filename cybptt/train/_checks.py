@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 _CHUNK = "(x, y) or (x, y, options)"
+_Callback: TypeAlias = Callable[[Any], object]
 _OPTIMIZER = ("step", "state_dict", "load_state_dict")
 
 
@@ -90,10 +91,8 @@ def check_validation(validation: Any) -> None:
 
 def check_optimizer(optimizer: Any) -> None:
     """Anything that has what an optimizer has."""
-    methods = (getattr(optimizer, name, None) for name in _OPTIMIZER)
-    if isinstance(optimizer, type) or not (
-        hasattr(optimizer, "lr") and all(map(callable, methods))
-    ):
+    has_all = all(callable(getattr(optimizer, name, None)) for name in _OPTIMIZER)
+    if isinstance(optimizer, type) or not (has_all and hasattr(optimizer, "lr")):
         need = "an optimizer, such as cybptt.optim.Adam()"
         raise check.wrong_type("optimizer", check.describe(optimizer), need)
 
@@ -105,9 +104,7 @@ def check_schedule(schedule: Any) -> None:
         raise check.wrong_type("schedule", check.describe(schedule), need)
 
 
-def callbacks_of(
-    callbacks: Iterable[Callable[[Any], object]],
-) -> tuple[Callable[[Any], object], ...]:
+def callbacks_of(callbacks: Iterable[_Callback]) -> tuple[_Callback, ...]:
     """The functions, in a tuple."""
     need = "functions of a Record"
     if not hasattr(callbacks, "__iter__"):

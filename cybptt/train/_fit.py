@@ -28,6 +28,8 @@ from cybptt.train._run import Run, count_targets, in_bits
 from cybptt.train._signals import SignalGuard
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from cybptt.optim import Optimizer
     from cybptt.parameters import Parameters
     from cybptt.rnn import RNN
