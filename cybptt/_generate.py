@@ -94,7 +94,7 @@ def _tempered(o: Array, temperature: float) -> Array:
         return o.copy()
     with np.errstate(over="ignore", under="ignore"):
         shifted = o.astype(np.float64) - o.max(axis=1, keepdims=True, initial=-np.inf)
-        return (shifted / temperature).astype(o.dtype)
+        return np.asarray(shifted / temperature, o.dtype)
 
 
 def _through_x(

@@ -145,6 +145,9 @@ def array(name: str, value: Any, kinds: str, need: str) -> Array:
 
 def contiguous(name: str, values: Array, dtype: Any) -> Array:
     """The same values, C-contiguous, aligned, native: a copy only where they are not."""
+    flags = values.flags
+    if values.dtype == dtype and flags.c_contiguous and flags.aligned and values.dtype.isnative:
+        return values  # nearly always
     try:
         # Too large for float32 is inf, as NumPy's.
         with np.errstate(over="ignore", under="ignore"):

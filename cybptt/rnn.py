@@ -280,7 +280,7 @@ class RNN(Forward):
     def _gradients(self, run: _passes.Pass, grad_o: Array, grad_h: Array | None) -> Gradients:
         layout = run.layout
         nodes = _passes.backward(run, grad_o, grad_h)
-        parameters = self.parameters(np.zeros_like(run.params.vector))
+        parameters = Parameters(self, np.zeros_like(run.params.vector))
         _passes.add_parameter_gradients(run, nodes, parameters)
         grad_x = _passes.pull_back_x(run, nodes)
         grad_y0 = _passes.pull_back_y0(run, nodes)
@@ -401,7 +401,7 @@ class RNN(Forward):
         factor = _inputs.factors(self, layout, weights, reduction)
         objective = _passes.Objective.of(self, given, factor)
         fed = _inputs.feeding(self, layout, start, given, teacher_forcing, seed, dtype)
-        grad = self.parameters(np.zeros_like(params.vector))
+        grad = Parameters(self, np.zeros_like(params.vector))
         if checkpoint is None:
             # a is kept only where the activation's derivative is a function of it.
             keep_a = self.activation.derivative_of == "input"
@@ -469,15 +469,19 @@ class RNN(Forward):
     def _check_out(self, out: Any, params: Parameters) -> None:
         if out is None:
             return
-        need = f"Parameters of {self!r} and {params.dtype}, with memory of their own"
         if not isinstance(out, Parameters):
-            raise check.wrong_type("out", check.describe(out), need)
-        if out.rnn != self or out.dtype != params.dtype:
-            raise check.wrong_value("out", f"parameters of {out.rnn!r} and {out.dtype}", need)
-        if np.may_share_memory(out.vector, params.vector):
-            raise check.wrong_value("out", "params itself", need)
-        if not out.vector.flags.writeable:
-            raise check.wrong_value("out", "a read-only vector", need)
+            got = check.describe(out)
+        elif (out.rnn is not self and out.rnn != self) or out.dtype != params.dtype:
+            got = f"parameters of {out.rnn!r} and {out.dtype}"
+        elif np.may_share_memory(out.vector, params.vector):
+            got = "params itself"
+        elif not out.vector.flags.writeable:
+            got = "a read-only vector"
+        else:
+            return
+        wrong = check.wrong_value if isinstance(out, Parameters) else check.wrong_type
+        need = f"Parameters of {self!r} and {params.dtype}, with memory of their own"
+        raise wrong("out", got, need)
 
     def _run(self, trace: Any) -> _passes.Pass:
         if not isinstance(trace, Trace):

@@ -201,3 +201,147 @@ def test_the_nodes_of_a_trace_cannot_be_written_to(node: str) -> None:
     trace = p.rnn.forward(p.params, p.x)
     with pytest.raises(ValueError, match="read-only"):
         getattr(trace, node)[...] = 0
+
+
+# ---------------------------------------------------------------------- what is no ndarray
+
+
+class Wrapped:
+    """What other libraries' arrays look like from outside."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    @property
+    def __array_interface__(self) -> Any:
+        return self.array.__array_interface__
+
+
+class Converted:
+    """The same, by the method of that name."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return self.array if dtype is None else self.array.astype(dtype)
+
+
+class Matrix(np.ndarray):
+    """A subclass that multiplies otherwise."""
+
+    def __mul__(self, other: Any) -> Any:
+        raise NotImplementedError
+
+
+OTHERS: dict[str, Callable[[Any], Any]] = {
+    "memoryview": memoryview,
+    "array interface": Wrapped,
+    "__array__": Converted,
+    "subclass": lambda array: array.view(Matrix),
+    "nested tuples": lambda array: tuple(map(tuple, array.tolist())) if array.ndim > 1 else array,
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+@pytest.mark.parametrize(("pattern", "feed", "inputs", "dtype"), CASES)
+def test_what_is_like_an_array_gives_the_same_and_is_copied(
+    pattern: str, feed: str, inputs: str, dtype: str, kind: str
+) -> None:
+    p = a_problem(pattern, feed, inputs, dtype, "squared_error")
+    trace = p.rnn.forward(p.params, p.x, **p.forward)
+    expected = p.rnn.backward(trace, p.y, **p.loss)
+    like = in_layout(p, lambda array: OTHERS[kind](array) if array.ndim else array)
+    again = p.rnn.forward(p.params, like.x, **like.forward)
+    for name in NODES:
+        assert_same(np.asarray(getattr(again, name)), getattr(trace, name), name)
+    assert type(again.h) is np.ndarray
+    y = p.y.copy()
+    loss, grad = p.rnn.value_and_grad(p.params, like.x, like.y, **like.options)
+    assert loss == p.rnn.value_and_grad(p.params, p.x, p.y, **p.options)[0]
+    assert type(grad.vector) is np.ndarray
+    state = [
+        np.array(part)
+        for part in (trace.state.h, trace.state.fed, trace.state.y)
+        if part is not None
+    ]
+    for array in (p.x, p.y, *p.forward.values()):
+        if isinstance(array, np.ndarray):
+            array[...] = 0
+    for run in (trace, again):  # neither has kept hold of what was given
+        got = p.rnn.backward(run, y, **p.loss)
+        for name in GRADIENT_NODES:
+            assert_same(getattr(got, name), getattr(expected, name), name)
+        parts = (part for part in (run.state.h, run.state.fed, run.state.y) if part is not None)
+        for part, wanted in zip(parts, state, strict=True):
+            assert_same(part, wanted, "state")
+
+
+@pytest.mark.parametrize("T", [0, 3])
+def test_a_state_outlives_what_it_was_made_of(T: int) -> None:
+    rnn = cybptt.RNN(2, 3, 4, recurrence="both", loss="squared_error")
+    params, lengths = rnn.init(0), np.array([T, 0])
+
+    def states(spoil: bool) -> list[Any]:
+        x, y = np.ones((T, 2, 2)), np.ones((T, 2, 4))
+        h0, y0 = np.ones((2, 3)), np.ones((2, 4))
+        options = {"h0": h0, "y0": y0, "lengths": lengths}
+        trace = rnn.forward(params, x, y=y, **options)
+        last = rnn.value_and_grad(params, x, y, **options, return_state=True)[2]
+        on = cybptt.State(h0.copy(), y0.copy(), y0.copy())
+        went_on = rnn.forward(params, x, y=y, state=on, lengths=lengths)
+        if spoil:
+            for array in (x, y, h0, y0, on.h, on.fed, on.y):
+                array[...] = -7
+            params.vector += 1
+        found = [trace.state, last, went_on.state]
+        parts = [part for state in found for part in (state.h, state.fed, state.y)]
+        assert all(not part.flags.writeable for part in parts)
+        return parts
+
+    before = params.vector.copy()
+    expected = [part.copy() for part in states(spoil=False)]
+    for got, wanted in zip(states(spoil=True), expected, strict=True):
+        assert_same(got, wanted, "a part of a state")
+    params.vector = before
+
+
+# ---------------------------------------------------------------------- the other methods
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_generating_from_every_layout(layout: str) -> None:
+    change = LAYOUTS[layout]
+    rng = np.random.default_rng(0)
+    start, labels = rng.random((3, 4)), np.array([3, 0, 2])
+    x = rng.standard_normal((5, 3, 2))
+    for options, arrays in (
+        ({}, {"start": start}),
+        ({"inputs": "tokens"}, {"start": labels}),
+        ({"recurrence": "output"}, {"start": start, "x": x}),
+        ({"recurrence": "both"}, {"start": labels, "x": x}),
+    ):
+        rnn = cybptt.RNN(2 if "x" in arrays else 4, 6, 4, **options)
+        params = rnn.init(0)
+        expected = rnn.generate(params, 5, **arrays, seed=0)
+        given = {name: change(array) for name, array in arrays.items()}
+        before = [plain(array).tobytes() for array in given.values()]
+        assert_same(rnn.generate(params, 5, **given, seed=0), expected, layout)
+        assert [plain(array).tobytes() for array in given.values()] == before
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_padding_and_the_objective_take_every_layout(layout: str) -> None:
+    change = LAYOUTS[layout]
+    items = [np.arange(6.0).reshape(3, 2), np.arange(2.0).reshape(1, 2)]
+    x, lengths = cybptt.pad([change(item) for item in items])
+    expected, _ = cybptt.pad(items)
+    assert_same(x, expected, layout)
+    rnn = cybptt.RNN(2, 3, 4)
+    vector, y = rnn.init(0).vector, np.zeros((3, 2), int)
+    loss, gradient = rnn.objective(x, y, lengths=lengths)(vector)
+    changed = change(vector)
+    again = rnn.objective(change(x), change(y), lengths=change(lengths))(changed)
+    assert again[0] == loss
+    assert_same(again[1], gradient, layout)
+    assert_same(np.asarray(changed), vector, "the vector is left alone")
