@@ -75,6 +75,9 @@ class Layout:
     @cached_property
     def blocks(self) -> Array:
         """The rows at which blocks of time start, and the end, for sums over time."""
+        if self.lengths is None:
+            edges = np.arange(-(-self.T // self.block_steps) + 1) * (self.block_steps * self.B)
+            return np.minimum(edges, self.N, dtype=np.intp)
         return np.append(self.starts[: self.T : self.block_steps], self.N).astype(np.intp)
 
     def segments(self, steps: int) -> list[tuple[Layout, slice]]:

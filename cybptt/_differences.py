@@ -18,7 +18,6 @@ Array = NDArray[Any]
 # h² f‴ and ε f/h.
 STEP = float(np.cbrt(np.finfo(np.float64).eps))
 
-
 # Steps that are tried, relative to that: where a function bends within 1e-3, as log does near 0,
 # the longer ones are too long.
 SCALES = (1.0, 2.0**-5, 2.0**-10)
@@ -31,7 +30,8 @@ class Comparison:
     Attributes
     ----------
     error : ndarray
-        How far it is off, relative to the larger of it, the difference, and 1.
+        How far it is off, relative to the larger of it and the difference; where both are small,
+        relative to the largest of all points, or to 1 if that is more.
     wrong : ndarray of bool
         Whether that is too far.
     numeric : ndarray
@@ -88,14 +88,22 @@ def _compare(
         right = (-3 * f[0] + 4 * f[1] - f[2]) / (2 * step)
         left = (3 * f[0] - 4 * f[-1] + f[-2]) / (2 * step)
         noise = 16 * np.finfo(np.float64).eps * np.max(np.abs(list(f.values())), axis=0) / step
+        known = np.isfinite(np.sum(list(f.values()), axis=0))
+        floor = _floor(np.abs([central, derivative])[:, known])
         errors, too_far = [], []
         for numeric in (central, left, right):
-            size = np.maximum(1, np.maximum(np.abs(derivative), np.abs(numeric)))
+            size = np.maximum(floor, np.maximum(np.abs(derivative), np.abs(numeric)))
             error = np.abs(derivative - numeric) / size
             errors.append(np.where(np.isnan(error), np.inf, error))
             too_far.append(~(error <= tolerance + noise / size))
-        # As far apart as this, the central one may itself be off by a third of it.
-        unsure = ~(np.abs(right - left) <= 2 * (tolerance * size + noise))
-    known = np.isfinite(np.sum(list(f.values()), axis=0))
+        # The central one is off by a third of how far the others are from it.
+        apart = np.max(np.abs([left - central, right - central, left - right]), axis=0)
+        unsure = ~(apart <= 2 * (tolerance * size + noise))
     wrong = np.all(too_far, axis=0) & known
     return Comparison(np.where(known, np.min(errors, axis=0), 0), wrong, central, unsure)
+
+
+def _floor(sizes: Array) -> float:
+    """What counts as small: the largest of `sizes`, but not more than 1, and not 0."""
+    largest = float(np.max(sizes[np.isfinite(sizes)], initial=0.0))
+    return min(largest, 1.0) or 1.0

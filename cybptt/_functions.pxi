@@ -50,14 +50,14 @@ cdef class Function(BlockFunction):
         if len(arguments) != self.n_in:
             raise TypeError(f"{self.name}: got {len(arguments)} arrays, need {self.n_in}")
         blocks = [np.asarray(a) for a in arguments]
-        dtype = np.result_type(*blocks)
+        dtype = blocks[0].dtype if len(blocks) == 1 else np.result_type(*blocks)
         dtype = np.float32 if dtype in (np.float32, np.float16) else np.float64
         shape = blocks[0].shape
         if any(b.shape != shape for b in blocks):
             raise ValueError(f"{self.name}: got arrays of shapes {[b.shape for b in blocks]}, "
                              "need one shape")
         cols = shape[len(shape) - 1] if shape else 1
-        flat = [np.require(b, dtype, "CA").reshape(-1, cols) if cols else b for b in blocks]
+        flat = [contiguous(b, dtype).reshape(-1, cols) if cols else b for b in blocks]
         out = np.empty(shape, dtype)
         if out.size:
             if dtype is np.float32:
@@ -82,6 +82,14 @@ cdef class Function(BlockFunction):
 
 
 function = Function
+
+
+cdef object contiguous(array, dtype):
+    """The array as the kernels read it; nearly always it is so already."""
+    flags = array.flags
+    if array.dtype == dtype and flags.c_contiguous and flags.aligned:
+        return array
+    return np.require(array, dtype, "CA")
 
 
 cdef call_on_arrays(Function f, list arrays, real[:, ::1] out):
@@ -175,14 +183,14 @@ cdef class LossFunction:
     def __call__(self, o, y):
         o = np.asarray(o)
         dtype = np.float32 if o.dtype in (np.float32, np.float16) else np.float64
-        o = np.require(o, dtype, "CA")
+        o = contiguous(o, dtype)
         if o.ndim != 2:
             raise ValueError(f"o: got an array of shape {o.shape}, need (N, O)")
-        y = np.require(y, np.intp if self.classes else dtype, "CA")
+        y = contiguous(np.asarray(y), np.intp if self.classes else dtype)
         needed = o.shape[:1] if self.classes else o.shape
         if y.shape != needed:
             raise ValueError(f"y: got an array of shape {y.shape}, need {needed}")
-        if self.classes and y.size and not (0 <= y.min() and y.max() < o.shape[1]):
+        if self.classes and not all_in_range(y, o.shape[1]):
             raise ValueError(f"y: got labels {y.min()} … {y.max()}, need 0 … {o.shape[1] - 1}")
         out = np.empty(o.shape[0] if self.part == "value" else o.shape, dtype)
         if out.size == 0:
@@ -211,6 +219,14 @@ cdef class LossFunction:
 
 
 loss_function = LossFunction
+
+
+cdef bint all_in_range(const Py_ssize_t[::1] labels, Py_ssize_t O) noexcept:
+    cdef Py_ssize_t i
+    for i in range(labels.shape[0]):
+        if labels[i] < 0 or labels[i] >= O:
+            return False
+    return True
 
 
 cdef loss_on_arrays(LossFunction f, const real[:, ::1] o, y, real[:, ::1] out):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cybptt import _inputs
 from cybptt import _validate as check
-from cybptt._differences import compare
+from cybptt._differences import Comparison, compare
 from cybptt.description import Description
 from cybptt.rnn import Options
 
@@ -37,7 +38,8 @@ class GradcheckRow:
     analytic, numeric : float
         The gradient there, and the finite difference.
     error : float
-        Their distance, relative to the larger of the two and 1.
+        Their distance, relative to the larger of the two; where both are small, relative to the
+        largest gradient of the model, or to 1 if that is more.
     ok : bool
         Whether all coordinates agree.
     """
@@ -119,7 +121,8 @@ def gradcheck(
     x, y : array_like
         As in `RNN.value_and_grad`.
     tolerance : float
-        How far a gradient may be off, relative to the larger of it, the difference, and 1.
+        How far a gradient may be off, relative as in `GradcheckRow`, beyond what the rounding of L
+        explains.
     max_coordinates : int
         How many coordinates of each array are differenced, ≥ 1; of a larger array, so many drawn
         at random, always the same.
@@ -151,20 +154,25 @@ def gradcheck(
     max_coordinates = check.integer("max_coordinates", max_coordinates, 1)
     problem = _Problem(rnn, rnn._own(params).astype(np.float64), x, y, _fixed(options))
     grad, nodes = problem.gradients()
-    rng = np.random.default_rng(0)
-    rows = []
-    for name, analytic in grad.items():
-        also = nodes.parameters[name]
-        chosen = _chosen(analytic, max_coordinates, rng)
-        # Of two answers that should be one, the one that is farther off decides.
-        pair = [_row(name, g, chosen, problem, tolerance) for g in (analytic, also)]
-        rows.append(max(pair, key=lambda row: (not row.ok, row.error)))
+    gradients = {name: [grad[name], nodes.parameters[name]] for name in grad}
     for name in ("x", "h0", "y0"):
-        gradient = getattr(nodes, name)
-        if gradient is not None:
-            chosen = _chosen(gradient, max_coordinates, rng)
-            rows.append(_row(name, gradient, chosen, problem, tolerance))
-    return GradcheckReport(tuple(rows), tolerance)
+        if (gradient := getattr(nodes, name)) is not None:
+            gradients[name] = [gradient]
+    rng = np.random.default_rng(0)
+    chosen = {name: _chosen(pair[0], max_coordinates, rng) for name, pair in gradients.items()}
+    places = [(name, index) for name, indices in chosen.items() for index in indices]
+    points = np.array([problem.array(name)[index] for name, index in places])
+    # Of two answers that should be one, the one that is farther off decides.
+    rows: dict[str, GradcheckRow] = {}
+    for which in (0, -1):
+        given = np.array([gradients[name][which][index] for name, index in places])
+        held = compare(problem.at(places), points, given, tolerance)
+        for name, pair in gradients.items():
+            here = [i for i, place in enumerate(places) if place[0] == name]
+            row = _row(name, pair[0].size, here, places, given, held)
+            if which == 0 or (not row.ok, row.error) > (not rows[name].ok, rows[name].error):
+                rows[name] = row
+    return GradcheckReport(tuple(rows.values()), tolerance)
 
 
 def _fixed(options: dict[str, Any]) -> dict[str, Any]:
@@ -195,6 +203,7 @@ class _Problem:
             params.dtype,
             *(options.get(name) for name in ("h0", "y0", "state")),
         )
+        self._known: dict[tuple[str, tuple[int, ...], float], float] = {}
         self.state = options.get("state")
         tokens = rnn.inputs == "tokens"
         self.nodes: dict[str, Array] = {"x": np.array(x, None if tokens else np.float64)}
@@ -231,16 +240,27 @@ class _Problem:
         """A parameter or node."""
         return self.params[name] if name in self.params else self.nodes[name]
 
+    def at(self, places: list[tuple[str, tuple[int, ...]]]) -> Callable[[Array], Array]:
+        """L as a function of the coordinates at `places`, each alone."""
+
+        def loss(values: Array) -> Array:
+            return np.array([self.loss_at(*p, float(v)) for p, v in zip(places, values, strict=True)])
+
+        return loss
+
     def loss_at(self, name: str, index: tuple[int, ...], value: float) -> float:
         """L with another value in one coordinate of a parameter or node."""
-        params, nodes = self.params, dict(self.nodes)
-        if name in params:
-            params = params.copy()
-            params[name][index] = value
-        else:
-            nodes[name] = nodes[name].copy()
-            nodes[name][index] = value
-        return self.loss(params, nodes)
+        key = (name, index, value)
+        if key not in self._known:
+            params, nodes = self.params, dict(self.nodes)
+            if name in params:
+                params = params.copy()
+                params[name][index] = value
+            else:
+                nodes[name] = nodes[name].copy()
+                nodes[name][index] = value
+            self._known[key] = self.loss(params, nodes)
+        return self._known[key]
 
 
 def _chosen(array: Array, most: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
@@ -253,30 +273,23 @@ def _chosen(array: Array, most: int, rng: np.random.Generator) -> list[tuple[int
 
 def _row(
     name: str,
-    analytic: Array,
-    chosen: list[tuple[int, ...]],
-    problem: _Problem,
-    tolerance: float,
+    size: int,
+    here: list[int],
+    places: list[tuple[str, tuple[int, ...]]],
+    given: Array,
+    held: Comparison,
 ) -> GradcheckRow:
-    if not chosen:
-        return GradcheckRow(name, analytic.size, 0, (), 0.0, 0.0, 0.0, True)
-    points = np.array([problem.array(name)[index] for index in chosen])
-    given = np.array([analytic[index] for index in chosen])
-
-    def loss(values: Array) -> Array:
-        return np.array(
-            [problem.loss_at(name, index, v) for index, v in zip(chosen, values, strict=True)]
-        )
-
-    held = compare(loss, points, given, tolerance)
-    worst = int(np.argmax(np.where(held.wrong, held.error + 1, held.error)))
+    """The row of the coordinates numbered `here`."""
+    if not here:
+        return GradcheckRow(name, size, 0, (), 0.0, 0.0, 0.0, True)
+    worst = max(here, key=lambda i: (held.wrong[i], held.error[i]))
     return GradcheckRow(
         name,
-        analytic.size,
-        len(chosen),
-        chosen[worst],
+        size,
+        len(here),
+        places[worst][1],
         float(given[worst]),
         float(held.numeric[worst]),
         float(held.error[worst]),
-        not held.wrong.any(),
+        not held.wrong[here].any(),
     )

@@ -117,7 +117,7 @@ def _start_from_state(
         shape = (size,) if layout.single else (layout.B, size)
         letters = f"({letter},)" if layout.single else f"(B, {letter})"
         value = check.shaped(f"state.{name}", getattr(state, name), dtype, shape, letters)
-        return layout.sort(value.reshape(layout.B, size))
+        return np.array(layout.sort(value.reshape(layout.B, size)))
 
     h = part("h", rnn.n_hidden, "H")
     if rnn.recurrence == "hidden":

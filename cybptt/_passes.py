@@ -74,7 +74,8 @@ class Pass:
             o = self.o[rows]
             fed[places] = link(rnn, o) if rnn.feedback == "y_hat" else o
         if self.y is None:
-            return Start(h, fed, start.y if layout.N == 0 else None)
+            kept = start.y if layout.N == 0 else None
+            return Start(h, fed, None if kept is None else kept.copy())
         y = (start.fed if start.y is None else start.y).copy()
         last = self.y[rows]
         y[places] = one_hot(last, rnn.size_o, y.dtype) if rnn.loss.targets == "classes" else last
@@ -218,13 +219,18 @@ class Objective:
     def gradient(self, o: Array) -> Array:
         """10.18: ∇o of the losses alone, (N, O); 0 in the rows that don't count."""
         chosen = self._chosen(o)
-        out = np.zeros_like(o) if self.rows is not None else np.empty_like(o)
         if chosen.size == 0:
-            return out
+            return np.zeros_like(o)
         gradient = call(self.rnn.loss, "gradient", (chosen, self.y), chosen.shape)
+        if isinstance(self.factor, float) and self.factor == 1 and self.rows is None:
+            return gradient
         with np.errstate(over="ignore", under="ignore"):
             factor = np.asarray(self.factor).astype(o.dtype)
-        out[slice(None) if self.rows is None else self.rows] = gradient * factor.reshape(-1, 1)
+        gradient *= factor.reshape(-1, 1)
+        if self.rows is None:
+            return gradient
+        out = np.zeros_like(o)
+        out[self.rows] = gradient
         return out
 
     def _chosen(self, o: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,7 @@ class Parameters(Mapping[str, Array]):
         views: dict[str, Array] = {}
         offset = 0
         for name, shape in rnn.shapes.items():
-            size = int(np.prod(shape))
+            size = math.prod(shape)
             views[name] = vector[offset : offset + size].reshape(shape)
             offset += size
         object.__setattr__(self, "rnn", rnn)

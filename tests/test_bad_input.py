@@ -55,7 +55,7 @@ def public() -> Iterator[tuple[str, list[str]]]:
         # The modules come last: what they hold that cybptt itself offers has its name there.
         for name in [*(n for n in owner.__all__ if n not in modules), *modules]:
             value, path = getattr(owner, name), prefix + name
-            if path in EXEMPT and name in modules or id(value) in seen:
+            if (path in EXEMPT and name in modules) or id(value) in seen:
                 continue
             seen.add(id(value))
             if isinstance(value, ModuleType):
@@ -105,7 +105,8 @@ def test_bad_input_is_refused_and_changes_nothing(call: str, table: Table) -> No
     assert call in table, "no row for it"
     before = registered()
     complaints = [said for row in table[call] if (said := complaint(row))]
-    assert not complaints, f"{len(complaints)} of {len(table[call])}:\n" + "\n".join(complaints[:40])
+    count = f"{len(complaints)} of {len(table[call])}:\n"
+    assert not complaints, count + "\n".join(complaints[:40])
     assert registered() == before
 
 

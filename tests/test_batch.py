@@ -119,9 +119,7 @@ def test_where_sequences_end_and_what_stands_before(case: tuple[Layout, list[int
 
 
 @given(layouts(), st.integers(1, 12))
-def test_segments_are_layouts_of_their_steps(
-    case: tuple[Layout, list[int]], steps: int
-) -> None:
+def test_segments_are_layouts_of_their_steps(case: tuple[Layout, list[int]], steps: int) -> None:
     layout, lengths = case
     at_place = [lengths[n] for n in places(lengths)]
     seen = 0

@@ -14,7 +14,7 @@ import pytest
 import cybptt
 from cybptt.__main__ import main
 from cybptt._cli.options import DEFAULTS, Options
-from cybptt._cli.progress import Progress, duration, printable
+from cybptt._cli.progress import Progress, duration, printable, wrapped
 from cybptt.text import Vocabulary
 from cybptt.train import Checkpoint, Record
 
@@ -430,6 +430,26 @@ def test_words():
     assert [duration(s) for s in (0.04, 59.2, 60, 125.4)] == ["0.0 s", "59.2 s", "1 min 0 s",
                                                               "2 min 5 s"]  # fmt: skip
     assert printable("a\x1b[31mb\tc\n") == "a\ufffd[31mb\tc\n"
+
+
+def test_samples_are_as_wide_as_the_terminal_and_whole(monkeypatch):
+    text = "one two  three four five\n\n  six\x07"
+    assert wrapped(text, 4) == ["one two  three four five", "", "  six\ufffd"]
+    monkeypatch.setattr(sys, "stdout", _Terminal())
+    monkeypatch.setenv("COLUMNS", "24")
+    assert wrapped(text, 4) == ["one two  three four ", "five", "", "  six\ufffd"]
+
+
+@pytest.mark.parametrize("columns", [10, 48, 80, 200])
+def test_a_bar_leaves_room_for_what_ctrl_c_shows(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    terminal = _Terminal()
+    progress = Progress(100, 50, 20, terminal)
+    progress(record(60))
+    progress.close()
+    shown = [line for line in terminal.text.split("\r") if "%" in line]
+    assert " 50%" in shown[0]
+    assert max(map(len, shown)) <= max(columns - 4, 10)
 
 
 # ------------------------------------------------------------------ check, and the rest

@@ -99,7 +99,7 @@ def test_its_model_and_dtype_stay(name: str) -> None:
 
 def test_each_is_equal_to_itself_alone() -> None:
     one, other = RNN.init(0), RNN.init(0)
-    assert one == one  # noqa: PLR0124
+    assert one == one
     assert one != other
     assert len({one, other}) == 2
 

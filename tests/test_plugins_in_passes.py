@@ -69,7 +69,7 @@ class Plugged:
         return p.rnn.value_and_grad(p.params, p.x, p.y, **p.options, **options)
 
 
-def plugged(pattern: str, feed: str, derivative_of: str = "output", single: bool = False) -> Plugged:
+def plugged(pattern: str, feed: str, derivative_of: str = "output") -> Plugged:
     tanh, nll = numpy_plugins.TANH, numpy_plugins.NLL
     of_input = lambda a: 1 - np.tanh(a) ** 2  # noqa: E731
     of = tanh.derivative if derivative_of == "output" else of_input
@@ -79,10 +79,8 @@ def plugged(pattern: str, feed: str, derivative_of: str = "output", single: bool
     of_loss |= {"sample": Part(draw), "mode": Part(lambda o: o.argmax(axis=1))}
     loss = cybptt.Loss("my own L", **of_loss, targets="classes")
     rnn = make_rnn(pattern, 4, 3, 4, activation=activation, loss=loss)
-    lengths = None if single else LENGTHS
-    batch = -1 if single else len(LENGTHS)
     problem = random_problem(
-        rnn, np.random.default_rng(0), T, batch, feed=feed, lengths=lengths, weights=True
+        rnn, np.random.default_rng(0), T, len(LENGTHS), feed=feed, lengths=LENGTHS, weights=True
     )
     return Plugged(problem, parts | of_loss)
 

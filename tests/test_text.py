@@ -55,8 +55,8 @@ def test_vocabularies_are_values():
             r"text: got '\udcff' at character 1, need",
         ),
         (lambda: Vocabulary("ab").encode(7), TypeError, "text: got 7, need a str"),
-        (lambda: Vocabulary("ab").decode([0, 2]), ValueError, "tokens: got 2, need integers in 0"),
-        (lambda: Vocabulary("ab").decode([-1]), ValueError, "tokens: got -1, need integers in 0"),
+        (lambda: Vocabulary("ab").decode([0, 2]), ValueError, "tokens: got 2 at index 1, need"),
+        (lambda: Vocabulary("ab").decode([-1]), ValueError, "tokens: got -1 at index 0, need"),
         (lambda: Vocabulary("ab").decode([0.0]), TypeError, "tokens: got dtype float64, need"),
     ],
 )

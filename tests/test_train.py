@@ -348,18 +348,27 @@ def refusals(tmp_path):
         ({"seed": -1}, ValueError, "seed: got -1, need"),
         ({"seed": "x"}, TypeError, "seed: got 'x', need"),
         ({"max_norm": -1.0}, ValueError, "max_norm: got -1.0, need"),
-        ({"resume": at, "seed": 1}, ValueError, "seed: got one with resume, need None"),
+        ({"resume": at, "seed": 1}, ValueError, "seed: got 1 with resume, need None"),
         (
             {"resume": at, "rnn": other_rnn, "params": other_params},
             ValueError,
             "resume: got a checkpoint of",
         ),
         (
+            {"resume": at, "chunks": chunks(batch=2)},
+            ValueError,
+            "resume.state: got h of shape (3, 10), need (2, 10), as chunks[2] has it",
+        ),
+        (
             {"resume": at, "params": params.astype(np.float32)},
             ValueError,
             "resume: got parameters of float64, need float32",
         ),
-        ({"resume": at, "optimizer": RMSprop()}, ValueError, "state: got one of 'Adam', need"),
+        (
+            {"resume": at, "optimizer": RMSprop()},
+            ValueError,
+            "resume: got a run with Adam, need one with RMSprop",
+        ),
         (
             {"metadata": {"training": 1}, "checkpoint": tmp_path / "new", "steps": 1},
             ValueError,

@@ -81,7 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reason = error.strerror or str(error)
         return _fail(f"{error.filename}: {reason}" if error.filename else reason, 2)
     except (ValueError, TypeError, ImportError) as error:
-        return _fail(str(error), 2)
+        # What is called path inside has no name on a command line.
+        return _fail(str(error).removeprefix("path: "), 2)
 
 
 def _fail(message: str, status: int) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
+import shutil
 import sys
+import textwrap
 import time
 from typing import Any, TextIO
 
 from cybptt.train import Record
 
-__all__ = ["Progress", "duration", "printable"]
+__all__ = ["Progress", "duration", "printable", "wrapped"]
 
 # On a pipe or in a log: seconds between two lines.
 _SECONDS = 15.0
@@ -49,11 +52,24 @@ class Progress:
             from tqdm import tqdm
         except ImportError:
             return None
-        total = None if self._total is None else (self._total - self._done) * self._characters
-        return tqdm(
-            total=total, unit=" characters", unit_scale=True, file=self._stream,
-            dynamic_ncols=True, leave=False, bar_format=_FORMAT if total else None,
+        width = self._width()
+        total = None if self._total is None else self._total * self._characters
+        form = None if total is None else _FORMAT if width >= _WIDE else _SHORT_FORMAT
+        bar = tqdm(
+            initial=self._done * self._characters, total=total, unit=" characters",
+            unit_scale=True, file=self._stream, ncols=width, leave=False, bar_format=form,
         )  # fmt: skip
+        # Asked at every look, as a terminal's width may change.
+        bar.dynamic_ncols = lambda _: (self._width(), None)
+        return bar
+
+    def _width(self) -> int:
+        """Of the bar: the terminal's, less what a ^C takes, which would break the line."""
+        try:
+            columns = os.get_terminal_size(self._stream.fileno()).columns
+        except (OSError, ValueError):
+            columns = shutil.get_terminal_size().columns
+        return max(columns - 4, 10)
 
     @property
     def bits(self) -> float:
@@ -93,7 +109,9 @@ class Progress:
             self._bar = None
 
 
+_WIDE = 76
 _FORMAT = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}, {remaining} left, {rate_fmt}{postfix}"
+_SHORT_FORMAT = "{percentage:3.0f}%|{bar}| {remaining} left{postfix}"
 
 
 def duration(seconds: float) -> str:
@@ -105,3 +123,17 @@ def duration(seconds: float) -> str:
 def printable(text: str) -> str:
     """A text that does nothing to a terminal: other characters become the replacement character."""
     return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+
+
+def wrapped(text: str, margin: int) -> list[str]:
+    """A text's lines, printable; on a terminal none is longer than what the margin leaves."""
+    lines = printable(text).split("\n")
+    if not sys.stdout.isatty():
+        return lines
+    width = max(20, shutil.get_terminal_size().columns - margin)
+    # An empty line stays one, and so do the spaces at a line's beginning.
+    return [
+        part
+        for line in lines
+        for part in textwrap.wrap(line.expandtabs(), width, drop_whitespace=False) or [""]
+    ]

@@ -16,7 +16,7 @@ import numpy as np
 from cybptt import _validate as check
 from cybptt import text as texts
 from cybptt._cli.options import DEFAULT_MINUTES, DEFAULT_STEPS, FLOOR, Options
-from cybptt._cli.progress import Progress, duration, printable
+from cybptt._cli.progress import Progress, duration, wrapped
 from cybptt._cli.sample import write_text
 from cybptt.optim import Adam
 from cybptt.parameters import Parameters
@@ -177,7 +177,7 @@ def _prepare(arguments: argparse.Namespace) -> _Job:
         rnn, params = resume.rnn, resume.params.copy()
     steps, minutes = _limits(arguments, len(chunks))
     out = arguments.out or arguments.resume or _default_out(path)
-    file_for(out, rnn)
+    file_for("--out", out, rnn)
     return _Job(
         text, options, vocabulary, rnn, params, chunks, held_out, out, resume, steps, minutes
     )
@@ -286,8 +286,7 @@ def _sample(job: _Job, step: int) -> str:
     written = write_text(
         job.rnn, job.params, job.vocabulary, _SAMPLE_LENGTH, temperature=0.7, seed=generator
     )
-    lines = printable(written).strip("\n").split("\n")
-    return "\n".join(["", *(f"  | {line}" for line in lines), ""])
+    return "\n".join(["", *(f"  | {line}" for line in wrapped(written.strip("\n"), 4)), ""])
 
 
 # ------------------------------------------------------------------ what is said

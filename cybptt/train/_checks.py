@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -133,25 +133,30 @@ def metadata_of(metadata: Any) -> dict[str, Any]:
     return held
 
 
-def file_for(checkpoint: Any, rnn: RNN) -> str:
+def file_for(argument: str, path: Any, rnn: RNN) -> str:
     """The name of a file that this model can be written to, as far as can be told before."""
     io._package()
     io._describe_model(rnn)
     try:
-        name = _files.file_name(checkpoint)
+        name = _files.file_name(path)
         _files._mode_of(os.path.realpath(name))
     except (TypeError, ValueError) as error:
-        raise type(error)(f"checkpoint: {str(error).removeprefix('path: ')}") from None
+        raise type(error)(f"{argument}: {str(error).removeprefix('path: ')}") from None
     folder = os.path.dirname(os.path.realpath(name))
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder)
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
+    try:
+        # Not by its permissions: a file system may be read-only, and a quota used up.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        error.filename = folder
+        raise
     return name
 
 
-def check_resume(resume: Any, rnn: RNN, params: Parameters, chunks: Any, carry: bool) -> None:
-    """A checkpoint of this model, whose state goes with the chunk that is next."""
+def check_resume(
+    resume: Any, rnn: RNN, params: Parameters, optimizer: Any, chunks: Any, carry: bool
+) -> None:
+    """A checkpoint of this model and optimizer, whose state goes with the chunk that is next."""
     if not isinstance(resume, Checkpoint):
         raise check.wrong_type("resume", check.describe(resume), "a Checkpoint")
     if resume.rnn != rnn:
@@ -159,12 +164,14 @@ def check_resume(resume: Any, rnn: RNN, params: Parameters, chunks: Any, carry: 
     if resume.params.dtype != params.dtype:
         got = f"parameters of {resume.params.dtype}"
         raise check.wrong_value("resume", got, f"{params.dtype}")
+    its, mine = resume.optimizer.get("optimizer"), optimizer.state_dict().get("optimizer")
+    if its != mine:
+        raise check.wrong_value("resume", f"a run with {its}", f"one with {mine}")
     place = resume.step % len(chunks)
     if carry and place and resume.state is not None:
         x, _, _ = chunk_parts(chunks[place])
-        mine = np.shape(x)[1:] if rnn.inputs == "tokens" else np.shape(x)[1:-1]
-        its = np.shape(resume.state.h)[:-1]
-        if mine != its:
-            got = f"a state of {its[0] if its else 'a single one'} sequences"
-            need = f"{mine[0] if mine else 'a single one'}, as chunks[{place}] has"
-            raise check.wrong_value("resume", got, need)
+        sizes = np.shape(x)[1:] if rnn.inputs == "tokens" else np.shape(x)[1:-1]
+        if np.shape(resume.state.h) != (*sizes, rnn.n_hidden):
+            got = f"h of shape {np.shape(resume.state.h)}"
+            need = f"{(*sizes, rnn.n_hidden)}, as chunks[{place}] has it"
+            raise check.wrong_value("resume.state", got, need)

@@ -166,7 +166,7 @@ def fit(
     if n_threads is not None:
         n_threads = check.integer("n_threads", n_threads, 1)
     if resume is not None:
-        check_resume(resume, rnn, params, chunks, carry)
+        check_resume(resume, rnn, params, optimizer, chunks, carry)
         if seed is not None:
             got, need = f"{seed!r} with resume", "None: the generator is the checkpoint's"
             raise check.wrong_value("seed", got, need)
@@ -314,7 +314,7 @@ class _Files:
     """The checkpoint file, written at the end and now and then."""
 
     def __init__(self, run: Run, path: str | os.PathLike[str] | None, seconds: float) -> None:
-        self._path = None if path is None else file_for(path, run.rnn)
+        self._path = None if path is None else file_for("checkpoint", path, run.rnn)
         self._run, self._seconds = run, seconds
         self.begin()
 

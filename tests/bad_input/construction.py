@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+import cybptt
 from bad_input import kinds
 from bad_input.kinds import Bad
 from bad_input.models import H, I, O
 from bad_input.rows import Row, Setup, rows
-
-import cybptt
 
 
 def table(folder: Path) -> Iterator[Row]:

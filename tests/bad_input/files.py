@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+import cybptt
 from bad_input import kinds
 from bad_input.kinds import Bad
 from bad_input.rows import Row, Setup, rows
-
-import cybptt
 from cybptt import text
 
 

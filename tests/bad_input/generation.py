@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+import cybptt
 from bad_input import kinds
 from bad_input.kinds import Bad
 from bad_input.models import B, H, O
 from bad_input.passes import bad_params, bad_seed
 from bad_input.rows import Row, Setup, rows
-
-import cybptt
 
 STEPS = 5
 

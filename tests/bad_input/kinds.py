@@ -167,7 +167,7 @@ def not_a_word() -> Iterator[Bad]:
 def not_a_seed() -> Iterator[Bad]:
     """Where an int ≥ 0, a Generator or None is needed."""
     yield from (bad for bad in not_an_integer(0))
-    yield Bad("NumPy's older generator", np.random.RandomState(0), TypeError)  # noqa: NPY002
+    yield Bad("NumPy's older generator", np.random.RandomState(0), TypeError)
     yield Bad("a bit generator", np.random.PCG64(0), TypeError)
     yield Bad("a generator of Python's", iter([1]), TypeError)
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+import cybptt
 from bad_input import kinds
 from bad_input.kinds import Bad
 from bad_input.models import B, H, Model, T, model, models
 from bad_input.rows import Row, Setup, rows
-
-import cybptt
 
 
 def setups(m: Model) -> Iterator[Setup]:
@@ -51,7 +51,9 @@ def table(folder: Path) -> Iterator[Row]:
     for m in models():
         for setup in setups(m):
             for name, make in ARGUMENTS.items():
-                takes = setup.good.keys() | ({"state", "checkpoint"} if "x" in setup.good else set())
+                takes = set(setup.good)
+                if "x" in setup.good:
+                    takes |= {"state", "checkpoint"}
                 if setup.call in ("RNN.forward", "RNN.predict", "RNN.value_and_grad", "gradcheck"):
                     takes |= {"y0"}
                 if setup.call in ("RNN.forward", "RNN.value_and_grad", "gradcheck"):

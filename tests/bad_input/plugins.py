@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+import cybptt
 from bad_input import kinds
 from bad_input.kinds import ANYTHING, Bad
 from bad_input.rows import Row, Setup, rows
-
-import cybptt
 
 NAME = "bad input"  # nobody else registers it
 # A derivative that is wrong, and a plugin that can't be checked.
@@ -56,7 +56,8 @@ def losses() -> Iterator[Row]:
         yield from rows(setup, "targets", [*kinds.none(), *kinds.not_a_word()])
         alone = [Bad("without a link", np.add, ValueError)]
         yield from rows(setup, "link_vjp", alone)
-        types = [Bad(f"{v!r}", v, TypeError) for v in (3, "01", (0,), (0, 1, 2), (0, "one"), (0, 1j))]
+        values = (3, "01", (0,), (0, 1, 2), (0, "one"), (0, 1j))
+        types = [Bad(f"{v!r}", v, TypeError) for v in values]
         yield from rows(setup, "target_range", [*kinds.none(), *types])
         ranges = [(1, 0), (1, 1), (np.nan, 1), (0, np.nan), (np.inf, np.inf)]
         bads = [Bad(f"{v!r}", v, ValueError) for v in ranges]

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from bad_input.kinds import ANYTHING, Bad
 
 import cybptt
+from bad_input.kinds import ANYTHING, Bad
 
 
 @dataclass(frozen=True)

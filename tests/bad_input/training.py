@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+import cybptt
 from bad_input import kinds
 from bad_input.kinds import ANYTHING, Bad
 from bad_input.rows import Row, Setup, rows
-
-import cybptt
 from cybptt import optim, train
 
 RNN = cybptt.RNN(3, 2, 3, inputs="tokens")
@@ -228,7 +228,8 @@ def bad_resume(setup: Setup) -> Iterator[Row]:
     good: Any = run.checkpoint
     types = [Bad(f"{v!r}"[:40], v, TypeError) for v in (3, "run.safetensors", run, {})]
     yield from rows(setup, "resume", types)
-    yield from rows(setup, "seed", [Bad("a seed and a checkpoint", 0, ValueError, ANYTHING)], resume=good)
+    both = [Bad("a seed and a checkpoint", 0, ValueError, ANYTHING)]
+    yield from rows(setup, "seed", both, resume=good)
     parts = {name: getattr(good, name) for name in good.__dataclass_fields__}
 
     def changed(**changes: Any) -> Any:
