@@ -244,7 +244,8 @@ class _Problem:
         """L as a function of the coordinates at `places`, each alone."""
 
         def loss(values: Array) -> Array:
-            return np.array([self.loss_at(*p, float(v)) for p, v in zip(places, values, strict=True)])
+            pairs = zip(places, values, strict=True)
+            return np.array([self.loss_at(*place, float(v)) for place, v in pairs])
 
         return loss
 

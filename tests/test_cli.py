@@ -307,10 +307,13 @@ def test_a_reader_that_leaves_is_no_error():
 def test_a_terminal_without_the_characters_gets_question_marks(folder):
     (folder / "greek.txt").write_text("αβγ" * 200)
     main(["train", "greek.txt", *SMALL, "--steps", "1", "--out", "model"])
-    process = command(
-        "sample", "model", "--length", "9", env=os.environ | {"PYTHONIOENCODING": "ascii"}
-    )
+    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii"}
+    process = command("sample", "model", "--length", "9", env=ascii_only)
     assert process.communicate() == ("?" * 9 + "\n", "")
+    process = command("train", "--resume", "model", "--steps", "2", env=ascii_only)
+    out, err = process.communicate()
+    assert err == ""
+    assert "model   3 ? 8 tanh ? 3: " in out
 
 
 # ------------------------------------------------------------------ Ctrl-C
@@ -465,6 +468,25 @@ def test_check_lists_everything_and_all_is_well(capsys, dtype):
     for pattern in ("hidden", "output", "both", "last"):
         assert re.search(rf"^pattern +.*{pattern}.* ok$", out, re.MULTILINE), pattern
     assert "failed" not in out
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_check_finds_a_core_that_is_wrong_in_that_dtype_alone(capsys, monkeypatch, dtype):
+    right = cybptt.RNN.value_and_grad
+
+    def wrong(rnn, params, *arguments, **options):
+        loss, grad = right(rnn, params, *arguments, **options)
+        if params.dtype == dtype:
+            grad.W[0, 0] += 0.01
+        return loss, grad
+
+    monkeypatch.setattr(cybptt.RNN, "value_and_grad", wrong)
+    assert main(["check", "--dtype", dtype]) == 1
+    out = capsys.readouterr().out
+    assert re.search(r"^activation +tanh .* failed$", out, re.MULTILINE)
+    said = r"^ +W .* WRONG$" if dtype == "float64" else r"in float32, the gradient of W is off"
+    assert re.search(said, out, re.MULTILINE)
+    assert re.search(r"^(\d+) checked, \1 failed$", out, re.MULTILINE)
 
 
 def test_python_m_and_the_version():

@@ -424,6 +424,27 @@ def test_a_schedule_falls_and_stays_and_can_be_pickled():
     assert rates[100] == rates[-1] == pytest.approx(0.005)
 
 
+class _Broken(Adam):
+    """An Adam that fails when it has written its third step."""
+
+    def _update(self, *arguments):
+        super()._update(*arguments)
+        if self.steps == 3:
+            raise RuntimeError("half way")
+
+
+def test_an_optimizer_that_fails_leaves_a_whole_step_and_its_file(tmp_path):
+    rnn, params = character_model()
+    path = tmp_path / "run"
+    with pytest.raises(RuntimeError, match="half way"):
+        fit(rnn, params, chunks(), optimizer=_Broken(lr=0.01), checkpoint=path)
+    other = rnn.init(seed=1)
+    fit(rnn, other, chunks(), optimizer=Adam(lr=0.01), steps=2)
+    assert same_bits(params, other)
+    assert Checkpoint.load(path).step == 2
+    assert same_bits(Checkpoint.load(path).params, other)
+
+
 # ------------------------------------------------------------------ numbers that are not finite
 
 

@@ -59,6 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     >>> main(["sample", "no-such-model"])
     2
     """
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that can't show a character gets a question mark, not an error.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
     if not hasattr(options, "run"):
         _parser().print_help()

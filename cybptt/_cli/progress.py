@@ -43,7 +43,7 @@ class Progress:
         self._bits, self._weight = 0.0, 0.0
         self._shown = time.monotonic()
         self._targets = 0
-        self._bar = self._make_bar()
+        self._bar: Any = None
 
     def _make_bar(self) -> Any:
         if not self._stream.isatty():
@@ -54,7 +54,7 @@ class Progress:
             return None
         width = self._width()
         total = None if self._total is None else self._total * self._characters
-        form = None if total is None else _FORMAT if width >= _WIDE else _SHORT_FORMAT
+        form = _FORMATS[total is not None, width >= _WIDE]
         bar = tqdm(
             initial=self._done * self._characters, total=total, unit=" characters",
             unit_scale=True, file=self._stream, ncols=width, leave=False, bar_format=form,
@@ -80,6 +80,8 @@ class Progress:
         keep = 1 - 1 / _SMOOTH
         self._bits = keep * self._bits + (1 - keep) * (record.bits or 0.0)
         self._weight = keep * self._weight + (1 - keep)
+        if not self._targets:
+            self._bar = self._make_bar()
         if self._bar is not None:
             self._bar.set_postfix_str(f"{self.bits:.2f} bits per character", refresh=False)
             self._bar.update(record.targets - self._targets)
@@ -94,12 +96,10 @@ class Progress:
         self._targets = record.targets
 
     def say(self, text: str) -> None:
-        """Print lines to stdout, above the bar."""
+        """Print lines to stdout, where the bar was; the next step shows it again."""
         if self._bar is not None:
             self._bar.clear()
         print(text, flush=True)
-        if self._bar is not None:
-            self._bar.refresh()
         self._shown = time.monotonic()
 
     def close(self) -> None:
@@ -110,8 +110,14 @@ class Progress:
 
 
 _WIDE = 76
-_FORMAT = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}, {remaining} left, {rate_fmt}{postfix}"
-_SHORT_FORMAT = "{percentage:3.0f}%|{bar}| {remaining} left{postfix}"
+# By whether there is a last step, and whether the terminal is wide.
+_FORMATS = {
+    (True, True): "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}, {remaining} left, {rate_fmt}"
+    "{postfix}",
+    (True, False): "{percentage:3.0f}%|{bar}| {remaining} left{postfix}",
+    (False, True): "{n_fmt} characters, {elapsed}, {rate_fmt}{postfix}",
+    (False, False): "{elapsed}{postfix}",
+}
 
 
 def duration(seconds: float) -> str:

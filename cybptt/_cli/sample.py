@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,9 +33,6 @@ def run(options: argparse.Namespace) -> int:
         except ValueError as error:
             raise ValueError(f"--start: {str(error).removeprefix('text: ')}") from None
     text = write_text(rnn, params, vocabulary, length, options.start, temperature, options.seed)
-    # A terminal that can't show a character gets a question mark, not an error.
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")
     print(options.start + text)
     return 0
 

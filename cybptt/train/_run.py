@@ -113,6 +113,10 @@ class Run:
             name = _named_in(str(error), self.grad)
             step = self.step + 1
             raise NonFiniteError(self._message(step, str(error)), name, step) from error
+        except BaseException:
+            # An optimizer of anyone's, or a lack of memory, may have left half an update.
+            self.restore(self.good)
+            raise
         self.step += 1
         self.state = after
         self._refuse_non_finite_update()

@@ -35,18 +35,23 @@ NOT_HERE = ("cli", "entry_points", "instruction_sets", "plot", "project", "readm
 
 # The tests that know most of a file come first: the first part of a name here that a file's has.
 NEAREST = {
-    "products": ("products", "core_against_reference"),
     "reference": ("reference_by_hand", "reference"),
-    "elementwise": ("activations", "losses", "core_against_reference"),
-    "losses": ("losses", "core_against_reference"),
-    "_functions": ("activations", "losses", "plugins", "core_against_reference"),
-    "_checkpoint": ("checkpoint",),
-    "_generate": ("generate",),
-    "_plugins": ("plugins",),
+    "products": ("products",),
+    "elementwise": ("activations", "kernels", "registry", "core_against_reference"),
+    "losses": ("losses", "registry", "core_against_reference"),
+    "_core": ("products", "core_against_reference"),
+    "_functions": ("activations", "losses", "registry", "plugins_in_passes"),
+    "_batch": ("batch", "core_against_reference"),
+    "_checkpoint": ("checkpoint", "checkpoint_segments"),
+    "_inputs": ("core_against_reference", "bad_input", "core_batches"),
+    "_generate": ("generate", "bad_input"),
+    "_draws": ("losses", "generate"),
+    "_differences": ("registry", "gradcheck"),
+    "_plugins": ("plugins_in_passes", "plugins_own_memory"),
     "optim": ("optim",),
     "text": ("text",),
     "train": ("train",),
-    "": ("core_against_reference", "core_batches", "core_properties", "checkpoint"),
+    "": ("core_against_reference", "core_batches", "core_properties", "rnn"),
 }
 
 
