@@ -394,8 +394,10 @@ def record(step, bits=2.0):
 def test_a_terminal_has_a_bar_with_rate_and_bits(capsys):
     terminal = _Terminal()
     progress = Progress(100, 0, 20, terminal)
-    for step in range(1, 101):
+    for step in range(1, 100):
         progress(record(step))
+    time.sleep(0.15)  # it is not drawn more often than that
+    progress(record(100))
     progress.say("a line")
     progress.close()
     assert "2.00 bits per character" in terminal.text

@@ -1,5 +1,6 @@
 """The training loop: what a step is, where a run ends, and how it goes on to the same bits."""
 
+import errno
 import itertools
 import math
 import os
@@ -546,6 +547,16 @@ def test_an_update_is_never_cut_in_two(tmp_path):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_ctrl_c_in_the_last_update_is_told_with_the_history(tmp_path):
+    rnn, params = character_model()
+    path = tmp_path / "run"
+    with pytest.raises(Interrupted) as caught:
+        fit(rnn, params, chunks(), optimizer=_Struck(lr=0.01), steps=3, checkpoint=path)
+    history = caught.value.history
+    assert history.stopped == "interrupted"
+    assert history.checkpoint.step == Checkpoint.load(path).step == len(history.records) == 3
+
+
 def test_the_handlers_of_others_are_asked_and_put_back():
     rnn, params = character_model()
     heard = []
@@ -599,6 +610,42 @@ def test_a_thread_can_train():
     other = rnn.init(seed=1)
     fit(rnn, other, chunks(), optimizer=Adam(), steps=3)
     assert same_bits(params, other)
+
+
+# ------------------------------------------------------------------ files
+
+
+def test_a_place_that_cannot_be_written_to_is_found_out_before_the_first_step(tmp_path):
+    rnn, params = character_model()
+    before = params.copy()
+    (tmp_path / "folder").mkdir()
+    places = {"folder": IsADirectoryError, "none/x": FileNotFoundError}
+    for name, error in places.items():
+        with pytest.raises(error):
+            fit(rnn, params, chunks(), optimizer=Adam(), checkpoint=tmp_path / name)
+        assert same_bits(params, before)
+
+
+def test_a_model_that_no_file_holds_is_found_out_before_the_first_step(tmp_path):
+    nobodys = cybptt.Activation("nobody's", np.sin, np.cos)
+    rnn, params = character_model(activation=nobodys)
+    before = params.copy()
+    with pytest.raises(ValueError, match='rnn: got a model with the activation "nobody\'s"'):
+        fit(rnn, params, chunks(), optimizer=Adam(), checkpoint=tmp_path / "run")
+    assert same_bits(params, before)
+    fit(rnn, params, chunks(), optimizer=Adam(), steps=1)
+
+
+def test_a_full_disk_is_told_with_the_files_name(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    rnn, params = character_model()
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        fit(rnn, params, chunks(), optimizer=Adam(), steps=3, checkpoint=tmp_path / "run")
+    assert caught.value.filename == os.fspath(tmp_path / "run")
+    assert os.listdir(tmp_path) == []
 
 
 # ------------------------------------------------------------------ kill -9

@@ -180,7 +180,7 @@ def _add_train(commands: _Commands) -> None:
     group.add_argument(
         "--sample-every",
         type=int,
-        default=2500,
+        default=2000,
         metavar="N",
         help="steps between two samples of generated text; 0: none (default: %(default)s)",
     )

@@ -29,7 +29,7 @@ class Options:
     batch: int = 32
     chunk: int = 64
     lr: float = 4e-3
-    decay: int = 5000
+    decay: int = 6000
     clip: float = 1.0
     validation: float = 0.05
     seed: int = 0
@@ -73,5 +73,5 @@ class Options:
 
 
 DEFAULTS = Options()
-DEFAULT_STEPS = 5000
+DEFAULT_STEPS = 6000
 DEFAULT_MINUTES = 4.0

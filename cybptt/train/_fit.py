@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cybptt import _validate as check
@@ -19,10 +20,10 @@ from cybptt.train._checks import (
     check_schedule,
     check_validation,
     chunk_parts,
-    file_for,
     metadata_of,
     not_negative,
 )
+from cybptt.train._file import RunFile
 from cybptt.train._records import History, Interrupted, NonFiniteError, Record, Stop
 from cybptt.train._run import Run, count_targets, in_bits
 from cybptt.train._signals import SignalGuard
@@ -186,37 +187,43 @@ def fit(
     )
     limits = _Limits(steps, epochs, minutes, len(chunks))
     watch = _Watch(run, validation, validate_every, callbacks_of(callbacks))
-    files = _Files(run, checkpoint, not_negative("checkpoint_seconds", checkpoint_seconds))
+    file = RunFile(run, checkpoint, not_negative("checkpoint_seconds", checkpoint_seconds))
     # The first to change anything, so the last that can refuse.
     if resume is not None:
         run.restore(resume)
-        files.begin()
+        file.begin()
     history = History()
     with SignalGuard() as guard:
         try:
-            _loop(run, limits, watch, files, history, guard)
+            _loop(run, limits, watch, file, history, guard)
         except KeyboardInterrupt:
             history.stopped = "interrupted"
             history.checkpoint = run.checkpoint()
-            files.save()
+            file.save()
             raise Interrupted(history) from None
         except NonFiniteError as error:
             run.restore(run.good)
             history.stopped = "not finite"
             history.checkpoint = run.good
             error.history = history
-            files.save(always=True)
+            file.save(always=True)
             raise
         except BaseException:
-            files.save()
+            file.save()
             raise
         history.checkpoint = run.checkpoint()
-        files.save()
+        file.save()
+        try:
+            with guard.open():
+                pass  # a Ctrl-C that came after the last step
+        except KeyboardInterrupt:
+            history.stopped = "interrupted"
+            raise Interrupted(history) from None
     return history
 
 
 def _loop(
-    run: Run, limits: _Limits, watch: _Watch, files: _Files, history: History, guard: SignalGuard
+    run: Run, limits: _Limits, watch: _Watch, file: RunFile, history: History, guard: SignalGuard
 ) -> None:
     """Step by step to the first limit; only what is under ``guard.open`` may be interrupted."""
     started, targets = time.monotonic(), 0.0
@@ -226,21 +233,23 @@ def _loop(
         targets += counted
         elapsed = time.monotonic() - started
         history.stopped = limits.reached(run.step, elapsed)
+        record = Record(
+            step=run.step,
+            epoch=(run.step - 1) // len(run.chunks) + 1,
+            loss=loss,
+            bits=in_bits(run.rnn, loss),
+            norm=norm,
+            lr=run.optimizer.lr,
+            targets=round(targets),
+            elapsed=elapsed,
+        )
+        history.records.append(record)  # before an interrupt: the step is done
         with guard.open():
             value = watch.validate(history, last=bool(history.stopped))
-            record = Record(
-                step=run.step,
-                epoch=(run.step - 1) // len(run.chunks) + 1,
-                loss=loss,
-                bits=in_bits(run.rnn, loss),
-                norm=norm,
-                lr=run.optimizer.lr,
-                targets=round(targets),
-                elapsed=elapsed,
-                validation=value,
-                validation_bits=None if value is None else in_bits(run.rnn, value),
-            )
-            history.records.append(record)
+            if value is not None:
+                bits = in_bits(run.rnn, value)
+                record = replace(record, validation=value, validation_bits=bits)
+                history.records[-1] = record
             try:
                 watch.show(record)
             except Stop as reason:
@@ -248,7 +257,7 @@ def _loop(
                 if value is None:
                     watch.validate(history, last=True)
         if not history.stopped:
-            files.save_now_and_then()
+            file.save_now_and_then()
 
 
 class _Limits:
@@ -308,28 +317,6 @@ class _Watch:
     def show(self, record: Record) -> None:
         for callback in self._callbacks:
             callback(record)
-
-
-class _Files:
-    """The checkpoint file, written at the end and now and then."""
-
-    def __init__(self, run: Run, path: str | os.PathLike[str] | None, seconds: float) -> None:
-        self._path = None if path is None else file_for("checkpoint", path, run.rnn)
-        self._run, self._seconds = run, seconds
-        self.begin()
-
-    def begin(self) -> None:
-        """What is now is as good as written: only what comes after it goes into the file."""
-        self._step, self._at = self._run.step, time.monotonic()
-
-    def save(self, *, always: bool = False) -> None:
-        if self._path is not None and (always or self._run.step != self._step):
-            self._run.checkpoint().save(self._path)
-            self.begin()
-
-    def save_now_and_then(self) -> None:
-        if time.monotonic() - self._at >= self._seconds:
-            self.save()
 
 
 def evaluate(rnn: RNN, params: Parameters, chunks: Iterable[Chunk], *, carry: bool = True) -> float:
