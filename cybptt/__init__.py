@@ -1,7 +1,8 @@
 """Recurrent networks and back-propagation through time: section 10.2 of *Deep Learning*, exactly.
 
 Goodfellow, Bengio and Courville, *Deep Learning*, MIT Press 2016. The equations' numbers in the
-documentation, such as 10.21, are the book's.
+documentation, such as 10.21, are the book's; C.1 to C.9 are this library's, for what the section
+leaves to its reader. `cybptt.reference` has them all, a NumPy statement each.
 
 >>> import cybptt, numpy as np
 >>> rnn = cybptt.RNN(n_inputs=2, n_hidden=3, n_outputs=2)

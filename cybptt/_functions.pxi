@@ -186,7 +186,8 @@ cdef class LossFunction:
         o = contiguous(o, dtype)
         if o.ndim != 2:
             raise ValueError(f"o: got an array of shape {o.shape}, need (N, O)")
-        y = contiguous(np.asarray(y), np.intp if self.classes else dtype)
+        # Labels are indices: a copy, that what is checked be what is read.
+        y = np.array(y, np.intp) if self.classes else contiguous(np.asarray(y), dtype)
         needed = o.shape[:1] if self.classes else o.shape
         if y.shape != needed:
             raise ValueError(f"y: got an array of shape {y.shape}, need {needed}")

@@ -138,10 +138,9 @@ def _through_u(
     layout, x = _inputs.sequences(rnn, params.dtype, x_all, None, name=name)
     if layout.T != n_steps:
         raise check.wrong_value("x", f"{layout.T} steps", f"n_steps = {n_steps}")
-    try:
-        start = _inputs.start(rnn, layout, params.dtype, None, options.start, options.state)
-    except (TypeError, ValueError) as error:  # in this call y0 is called start
-        raise type(error)(str(error).replace("y0:", "start:", 1)) from None
+    start = _inputs.start(
+        rnn, layout, params.dtype, None, options.start, options.state, y0_name="start"
+    )
     assert start.fed is not None
     forced = options.feed in ("sample", "argmax") and start.y is not None
     u = start.y if forced else start.fed

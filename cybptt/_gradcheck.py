@@ -201,7 +201,9 @@ class _Problem:
             rnn,
             layout,
             params.dtype,
-            *(options.get(name) for name in ("h0", "y0", "state")),
+            options.get("h0"),
+            options.get("y0"),
+            options.get("state"),
         )
         self._known: dict[tuple[str, tuple[int, ...], float], float] = {}
         self.state = options.get("state")

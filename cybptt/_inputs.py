@@ -83,11 +83,17 @@ class Start:
 
 
 def start(
-    rnn: Description, layout: Layout, dtype: np.dtype[Any], h0: Any, y0: Any, state: State | None
+    rnn: Description,
+    layout: Layout,
+    dtype: np.dtype[Any],
+    h0: Any,
+    y0: Any,
+    state: State | None,
+    y0_name: str = "y0",
 ) -> Start:
     """h(0), and what is fed at the first step."""
     if state is not None:
-        for name, value in (("h0", h0), ("y0", y0)):
+        for name, value in (("h0", h0), (y0_name, y0)):
             if value is not None:
                 raise check.wrong_value("state", f"a state and {name}", "one of the two alone")
         return _start_from_state(rnn, layout, dtype, state)
@@ -103,7 +109,11 @@ def start(
                 "y0", check.describe(y0), "None: recurrence='hidden' feeds no output back"
             )
         return Start(h, None, None)
-    fed = np.zeros((B, O), dtype) if y0 is None else layout.sort(_first_fed(rnn, layout, dtype, y0))
+    fed = (
+        np.zeros((B, O), dtype)
+        if y0 is None
+        else layout.sort(_first_fed(rnn, layout, dtype, y0_name, y0))
+    )
     return Start(h, fed, fed)
 
 
@@ -141,16 +151,16 @@ def _for_all(
     return np.array(np.broadcast_to(check.contiguous(name, raw, dtype), (layout.B, size)))
 
 
-def _first_fed(rnn: Description, layout: Layout, dtype: np.dtype[Any], y0: Any) -> Array:
+def _first_fed(rnn: Description, layout: Layout, dtype: np.dtype[Any], name: str, y0: Any) -> Array:
     """y0 as values (B, O) or (O,), or as labels (B,) or (): then one-hot."""
     if rnn.loss.targets == "classes":
-        raw = check.array("y0", y0, "biuf", "labels (B,), or values (B, O) or (O,)")
+        raw = check.array(name, y0, "biuf", "labels (B,), or values (B, O) or (O,)")
         labels = raw.dtype.kind in "iu" and raw.ndim == (0 if layout.single else 1)
         if labels and raw.shape == (() if layout.single else (layout.B,)):
-            indices = check.intp("y0", raw, "labels")
-            check.in_range("y0", indices, 0, rnn.size_o - 1, "labels")
+            indices = check.intp(name, raw, "labels")
+            check.in_range(name, indices, 0, rnn.size_o - 1, "labels")
             return one_hot(indices.reshape(layout.B), rnn.size_o, dtype)
-    return _for_all("y0", y0, layout, dtype, rnn.size_o, "O")
+    return _for_all(name, y0, layout, dtype, rnn.size_o, "O")
 
 
 def one_hot(labels: Array, size: int, dtype: Any) -> Array:

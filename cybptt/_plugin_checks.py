@@ -38,8 +38,7 @@ def check_activation(activation: Activation) -> None:
     points = _points()
     with np.errstate(all="ignore"):
         h = _try(activation, "function", (points,))
-        finite = np.isfinite(h)
-        if not finite.any():
+        if not np.isfinite(h).any():
             _refuse(activation, "function", "no finite value at any point", "finite values")
         _elementwise(activation, "function", points, h)
         of = h if activation.derivative_of == "output" else points
@@ -54,7 +53,10 @@ def check_activation(activation: Activation) -> None:
             i = np.unravel_index(np.argmax(np.where(held.wrong, held.error, -1)), h.shape)
             at = f"a = {points[i]:g}"
             _refuse_derivative(activation, "derivative", at, slope[i], held.numeric[i])
-        _float32(activation, points, h, finite)
+        narrow = points.astype(np.float32)
+        h_32 = _float32(activation, "function", (narrow,), points, h)
+        of = h_32 if activation.derivative_of == "output" else narrow
+        _float32(activation, "derivative", (of,), points, slope)
 
 
 def check_loss(loss: Loss) -> None:
@@ -92,8 +94,9 @@ def check_loss(loss: Loss) -> None:
                 at = f"o = {_text(o[n])}, y = {_text(y[n])}, output {j}"
                 _refuse_derivative(loss, "gradient", at, gradient[n, j], held.numeric[n])
         y_32 = y if loss.targets == "classes" else y.astype(np.float32)
-        _try(loss, "value", (o.astype(np.float32), y_32), (ROWS,))
-        _try(loss, "gradient", (o.astype(np.float32), y_32), o.shape)
+        narrow = (o.astype(np.float32), y_32)
+        _float32(loss, "value", narrow, o, value)
+        _float32(loss, "gradient", narrow, o, gradient)
         if loss.link is not None:
             _check_link(loss, o, rng)
         _check_draws(loss, o)
@@ -102,12 +105,14 @@ def check_loss(loss: Loss) -> None:
 def _check_link(loss: Loss, o: Array, rng: np.random.Generator) -> None:
     y_hat = _try(loss, "link", (o,))
     _rowwise(loss, "link", (o,), y_hat)
-    _try(loss, "link", (o.astype(np.float32),))
+    o_32 = o.astype(np.float32)
+    y_hat_32 = _float32(loss, "link", (o_32,), o, y_hat)
     if loss.link_vjp is None:
         return
     cotangent = rng.normal(size=o.shape)
     pulled = _try(loss, "link_vjp", (o, y_hat, cotangent))
     _rowwise(loss, "link_vjp", (o, y_hat, cotangent), pulled)
+    _float32(loss, "link_vjp", (o_32, y_hat_32, cotangent.astype(np.float32)), o, pulled)
     for j in range(OUTPUTS):
 
         def of_column(column: Array, j: int = j) -> Array:
@@ -218,16 +223,20 @@ def _rowwise(loss: Loss, part: str, arrays: tuple[Array, ...], whole: Array) -> 
             _refuse(loss, part, "rows that depend on other rows", need)
 
 
-def _float32(activation: Activation, points: Array, h: Array, finite: Array) -> None:
-    narrow = _try(activation, "function", (points.astype(np.float32),))
-    of = narrow if activation.derivative_of == "output" else points.astype(np.float32)
-    _try(activation, "derivative", (of,))
-    near = np.isclose(narrow, h, rtol=1e-3, atol=1e-3) | ~finite | ~np.isfinite(narrow)
+def _float32(
+    plugin: Activation | Loss, part: str, narrow: tuple[Array, ...], points: Array, wide: Array
+) -> Array:
+    """What a function gives in float32: of that dtype, and what it gave in float64 at `points`."""
+    got = _try(plugin, part, narrow, wide.shape)
+    near = np.isclose(got, wide, rtol=1e-3, atol=1e-3) | ~np.isfinite(wide) | ~np.isfinite(got)
     # At a jump the two dtypes may stand on different sides.
     if np.mean(near) < 0.9:
         i = np.unravel_index(np.argmin(near), near.shape)
-        got = f"{narrow[i]:g} in float32 at a = {points[i]:g}"
-        _refuse(activation, "function", got, f"{h[i]:g}, as in float64")
+        letter = "a" if isinstance(plugin, Activation) else "o"
+        at = f"{points[i]:g}" if isinstance(plugin, Activation) else _text(points[i[0]])
+        need = f"{wide[i]:g}, as in float64"
+        _refuse(plugin, part, f"{got[i]:g} in float32 at {letter} = {at}", need)
+    return got
 
 
 def _refuse(plugin: Activation | Loss, part: str, got: str, need: str) -> None:

@@ -171,11 +171,15 @@ def shaped(name: str, value: Any, dtype: Any, shape: tuple[int, ...], letters: s
 
 
 def intp(name: str, values: Array, need: str) -> Array:
-    """Integers as an array of intp."""
+    """Integers as an array of intp, always of its own.
+
+    They are indices: what is checked must be what is read, whatever another thread, or a plugin,
+    writes into the caller's array meanwhile.
+    """
     values = contiguous(name, values, values.dtype.newbyteorder("="))
     if values.dtype == np.uint64 and values.size and values.max() > np.iinfo(np.intp).max:
         raise wrong_value(name, f"{values.max()}", need)
-    return contiguous(name, values, np.intp)
+    return np.array(values, np.intp, order="C")
 
 
 def in_range(name: str, values: Array, low: int, high: int, what: str) -> None:

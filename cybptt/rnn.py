@@ -79,8 +79,19 @@ class RNN(Forward):
 
     Notes
     -----
-    :eq:`10.8` to :eq:`10.11`, and C.4 and C.5 for what is fed back. Goodfellow, Bengio and
-    Courville, *Deep Learning*, MIT Press 2016, section 10.2.
+    At each step, with ``recurrence="hidden"``::
+
+        a(t) = b + W h(t−1) + U x(t)        10.8
+        h(t) = f(a(t))                      10.9
+        o(t) = c + V h(t)                   10.10
+        ŷ(t) = softmax(o(t))                10.11, or the loss's own link
+
+    With output recurrence a(t) = b + W u(t) + U x(t), u(t) what is fed back; with both, + R u(t)
+    stands beside W h(t−1): C.4 and C.5.
+
+    :eq:`10.8` and its like are numbers of Goodfellow, Bengio and Courville, *Deep Learning*, MIT
+    Press 2016, section 10.2; C.1 to C.9 are this library's, for what the section leaves to its
+    reader. Each is a NumPy statement in `cybptt.reference`.
 
     Examples
     --------
@@ -443,19 +454,26 @@ class RNN(Forward):
         ------
         TypeError
             For an option that there is not. The values are checked at each call of the function.
+        ValueError
+            For a probability of teacher forcing without a seed: the function would change.
 
         Examples
         --------
         >>> import cybptt, numpy as np
         >>> rnn = cybptt.RNN(1, 2, 2)
         >>> fun = rnn.objective(np.ones((2, 1)), [0, 1], reduction="mean")
-        >>> loss, gradient = fun(np.zeros(rnn.n_parameters))
+        >>> loss, gradient = fun(rnn.init(seed=0).vector)
         >>> gradient.shape
         (14,)
         """
         known = set(Options.__annotations__) - {"out"}
         if unknown := sorted(set(options) - known):
             raise check.wrong_type("options", unknown[0], f"some of {', '.join(sorted(known))}")
+        p = options.get("teacher_forcing")
+        drawn = isinstance(p, int | float | np.number) and not isinstance(p, bool)
+        if drawn and not isinstance(options.get("seed"), int | np.integer):
+            got = check.describe(options.get("seed"))
+            raise check.wrong_value("seed", got, "an int, that every call draw the same steps")
 
         def fun(vector: Array) -> tuple[float, Array]:
             values = check.array("vector", vector, "biuf", "real numbers of shape (n,)")

@@ -132,7 +132,7 @@ class Trace:
         return f"<Trace of {layout.T} steps of {batch} through {self.rnn!r}>"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Gradients:
     """The gradient of every node and parameter: what `RNN.backward` and `RNN.vjp` return.
 
@@ -171,3 +171,9 @@ class Gradients:
     x: Array | None
     h0: Array
     y0: Array | None
+
+    def __repr__(self) -> str:
+        names = ("o", "h", "a", "x", "h0", "y0")
+        nodes = ((name, getattr(self, name)) for name in names)
+        shapes = ", ".join(f"{name} {node.shape}" for name, node in nodes if node is not None)
+        return f"<Gradients of {self.parameters!r}; of nodes: {shapes}>"

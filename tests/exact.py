@@ -53,12 +53,6 @@ ACTIVATIONS: dict[str, Exact] = {
 }
 
 
-def smooth_sides(name: str, x: float) -> bool:
-    """Whether an activation has a derivative at x."""
-    kinks = {"relu": (0,), "leaky_relu": (0,), "hard_sigmoid": (-3, 3), "hard_tanh": (-1, 1)}
-    return x not in kinks.get(name, ())
-
-
 def ulps(got: np.ndarray, exact: Iterable[Any]) -> np.ndarray:
     """How far each float is from the exact number, in units of the float's last place there.
 

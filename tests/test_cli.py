@@ -44,6 +44,8 @@ def command(*arguments, **options):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell's background job ignores Ctrl-C, and its children would, too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         **options,
     )
 
@@ -336,12 +338,12 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(folder, number):
     time.sleep(np.random.default_rng().uniform(0.0, 0.4))
     process.send_signal(number)
     sent = time.monotonic()
-    out, err = process.communicate()
+    out, err = process.communicate(timeout=60)
     took = time.monotonic() - sent
     assert process.returncode == 128 + number
     assert err == ""
-    # A quarter of a second, and some for the process to end on a busy machine.
-    assert took < 0.25 + 0.5
+    # A quarter of a second, and time for the process to end on a machine that is busy with tests.
+    assert took < 0.25 + 2
     step = Checkpoint.load("cut").step
     place = re.search(r"interrupted after step ([\d,]+) of 1,000,000, at chunk [\d,]+ of \d+", out)
     assert int(place[1].replace(",", "")) == step >= 1

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
-from cybptt import losses
+from cybptt import _core, losses
 
 DTYPES = (np.float32, np.float64)
 NAMES = losses.names()
@@ -56,6 +56,27 @@ def test_what_has_no_link_predicts_o() -> None:
     for name in ("squared_error", "huber", "huber(3.0)"):
         loss = losses.get(name)
         assert loss.link is loss.link_vjp is None
+
+
+def fold(terms: Any) -> Any:
+    """A sum in the kernels' order: in sixteen lanes, which meet in a tree."""
+    lanes = np.zeros(16, terms.dtype)
+    for start in range(0, len(terms), 16):
+        part = terms[start : start + 16]
+        lanes[: len(part)] += part
+    while len(lanes) > 1:
+        lanes = lanes[: len(lanes) // 2] + lanes[len(lanes) // 2 :]
+    return lanes[0]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("outputs", [1, 2, 3, 15, 16, 17, 19, 31, 65, 2047, 2049])
+def test_a_row_is_summed_in_one_order(outputs: int, dtype: Any) -> None:
+    """To the bit, with any instruction set: the tail of a row goes to the first lanes."""
+    o, _ = draw("softmax_nll", 20, outputs, dtype)
+    z = _core.function("exp")(o - o.max(axis=1, keepdims=True))
+    wanted = np.array([row * (dtype(1) / fold(row)) for row in z])
+    np.testing.assert_array_equal(losses.get("softmax_nll").link(o), wanted)
 
 
 # ---------------------------------------------------------------------- draws
@@ -156,3 +177,11 @@ def test_the_mode_is_the_likeliest(name: str) -> None:
     for seed in range(20):
         _, y = draw(name, 50, 4, np.float64, seed)
         assert (loss.value(o, y) >= least).all()
+
+
+def test_which_targets_each_takes() -> None:
+    classes = {name for name in NAMES if losses.get(name).targets == "classes"}
+    assert classes == {"softmax_nll"}
+    ranges = {"bernoulli_nll": (0, 1), "poisson_nll": (0, np.inf)}
+    for name in ("softmax_nll", "squared_error", "bernoulli_nll", "poisson_nll", "huber"):
+        assert losses.get(name).target_range == ranges.get(name, (-np.inf, np.inf)), name

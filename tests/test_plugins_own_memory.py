@@ -245,3 +245,45 @@ def test_generating_is_not_changed_by_what_the_loss_does_with_its_arrays(feed: s
             texts.append(rnn.generate(rnn.init(0), 9, start=start, feed=feed, seed=1))
             assert_same(start, np.eye(4)[:3], "start")
         assert_same(texts[1], texts[0], f"{way.__name__}, {feed}")
+
+
+# ---------------------------------------------------------------------- indices are copied
+
+
+@pytest.mark.parametrize("which", ["tokens", "labels"])
+def test_indices_are_read_as_they_were_checked(which: str) -> None:
+    """A plugin (or another thread) that writes to the caller's array can't lead the core astray."""
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(5, size=(50, 4)), rng.integers(3, size=(50, 4))
+    expected_x, expected_y = x.copy(), y.copy()
+    spoilt = x if which == "tokens" else y
+
+    def spoil(a: np.ndarray) -> np.ndarray:
+        spoilt[...] = 10**12
+        return np.tanh(a)
+
+    def slope(a: np.ndarray) -> np.ndarray:
+        return 1 - np.tanh(a) ** 2
+
+    plain = cybptt.Activation("plain", np.tanh, slope)
+    spoiling = cybptt.Activation("spoiling", spoil, slope)
+    expected, got = (
+        cybptt.RNN(5, 4, 3, inputs="tokens", activation=activation)
+        for activation in (plain, spoiling)
+    )
+    vector = expected.init(0).vector
+    loss, grad = expected.value_and_grad(expected.parameters(vector), expected_x, expected_y)
+    loss_2, grad_2 = got.value_and_grad(got.parameters(vector), x, y)
+    assert (spoilt == 10**12).all()
+    assert loss == loss_2
+    assert (grad.vector == grad_2.vector).all()
+
+
+def test_a_trace_keeps_its_own_lengths() -> None:
+    rnn = cybptt.RNN(2, 3, 2)
+    lengths = np.array([4, 2, 0])
+    x = np.random.default_rng(0).normal(size=(4, 3, 2))
+    expected = rnn.forward(rnn.init(0), x, lengths=lengths.copy()).h
+    trace = rnn.forward(rnn.init(0), x, lengths=lengths)
+    lengths[:] = 4
+    assert (trace.h == expected).all()

@@ -2,7 +2,8 @@
 
 Every array lies between guards. Those of the inputs are NaN, which would spread from whatever was
 read there; those of the results must be left as they were. The sizes are those around which the
-kernels change what they do: strips and blocks of rows, panels of columns, blocks of terms.
+kernels change what they do: strips and blocks of rows, panels of columns, blocks of terms; and the
+core, which stops now and then in a product of many rows.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ SIZES = [
     *itertools.product(ROWS, [3], COLUMNS),
     *itertools.product([1, 7], TERMS, COLUMNS),
     *itertools.product(ROWS, TERMS, [17]),
+    *itertools.product([3071, 3072, 3073, 6145], [3], [5]),
 ]
 
 

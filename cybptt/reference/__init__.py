@@ -15,7 +15,7 @@ module                 what is in it
 forward_equations      10.8-10.16
 backward_equations     10.17-10.28, C.1-C.3
 feedback_equations     C.4-C.8
-sequences              one sequence through time and back
+sequences              one sequence through time and back; C.9, the loss at its end alone
 forward_pass           a batch forward
 losses                 its losses, and their weights
 backward_pass          a batch back through time

@@ -51,8 +51,8 @@ def check_model(rnn: RNN, params: Parameters) -> None:
 # ---------------------------------------------------------------------- chunks
 
 
-def chunk_parts(chunk: Any) -> tuple[Any, Any, dict[str, Any]]:
-    """x, y and the options of a chunk."""
+def chunk_parts(chunk: Any, carry: bool = False) -> tuple[Any, Any, dict[str, Any]]:
+    """x, y and the options of a chunk; sequences with ends of their own can't be carried on."""
     if not isinstance(chunk, tuple | list):
         raise check.wrong_type("chunks", f"one that is {check.describe(chunk)}", _CHUNK)
     if len(chunk) not in (2, 3):
@@ -64,6 +64,9 @@ def chunk_parts(chunk: Any) -> tuple[Any, Any, dict[str, Any]]:
     for name in options:
         if name not in ("lengths", "weights"):
             raise check.wrong_value("chunks", f"an option {name!r}", "lengths or weights")
+    if carry and options.get("lengths") is not None:
+        need = "carry=False, by which each chunk begins from zeros (or weights of 0 for padding)"
+        raise check.wrong_value("carry", "True and a chunk with lengths", need)
     return x, y, options
 
 

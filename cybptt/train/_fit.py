@@ -97,7 +97,9 @@ def fit(
         Time after which it ends, that of this call alone. With several limits the first that is
         reached ends it; with none, it is one epoch.
     carry : bool
-        Whether the state goes from chunk to chunk; if not, each begins from zeros.
+        Whether the state goes from chunk to chunk, as in a stream. False for chunks that have
+        nothing to do with each other, such as batches of trials: each begins from zeros then.
+        Sequences that have ends of their own, ``lengths``, need False.
     teacher_forcing : bool, float or ndarray, optional
         As in `RNN.value_and_grad`.
     seed : int, Generator or None
@@ -367,7 +369,7 @@ def evaluate(rnn: RNN, params: Parameters, chunks: Iterable[Chunk], *, carry: bo
         raise check.wrong_type("chunks", check.describe(chunks), "an iterable of (x, y)")
     total, count, state = 0.0, 0.0, None
     for chunk in chunks:
-        x, y, options = chunk_parts(chunk)
+        x, y, options = chunk_parts(chunk, carry)
         forced = {} if rnn.recurrence == "hidden" else {"y": y}
         trace = rnn.forward(
             params, x, lengths=options.get("lengths"), state=state if carry else None, **forced

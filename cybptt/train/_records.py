@@ -82,13 +82,13 @@ class History:
     --------
     >>> from cybptt.train import History
     >>> History()
-    History(records=[], validation=[], stopped='', checkpoint=None)
+    History(validation=[], stopped='')
     """
 
-    records: list[Record] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list, repr=False)
     validation: list[tuple[int, float]] = field(default_factory=list)
     stopped: str = ""
-    checkpoint: Checkpoint | None = None
+    checkpoint: Checkpoint | None = field(default=None, repr=False)
 
 
 class Stop(Exception):  # named like StopIteration: it is no error

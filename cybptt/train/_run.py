@@ -83,7 +83,7 @@ class Run:
         drawn = generator_state(self.generator)
         try:
             with guard.open():
-                x, y, options = chunk_parts(self.chunks[place])
+                x, y, options = chunk_parts(self.chunks[place], self.carry)
                 loss, _, after = self.rnn.value_and_grad(
                     self.params,
                     x,

@@ -216,7 +216,7 @@ def bad_chunks(setup: Setup) -> Iterator[Row]:
         ("a label out of range", (x, y + 3), "y", ValueError),
         ("float tokens", (x * 1.0, y), "x", TypeError),
         ("another T", (x, y[1:]), "y", ValueError),
-        ("lengths past T", (x, y, {"lengths": [5, 1]}), "lengths", ValueError),
+        ("lengths in a carried stream", (x, y, {"lengths": [4, 1]}), "carry", ValueError),
         ("negative weights", (x, y, {"weights": -np.ones((4, 2))}), "weights", ValueError),
         ("no weights", (x, y, {"weights": np.zeros((4, 2))}), "reduction|chunks", ValueError),
     ):

@@ -36,9 +36,9 @@ NOT_HERE = ("cli", "entry_points", "instruction_sets", "plot", "project", "readm
 # The tests that know most of a file come first: the first part of a name here that a file's has.
 NEAREST = {
     "reference": ("reference_by_hand", "reference"),
-    "products": ("products",),
-    "elementwise": ("activations", "kernels", "registry", "core_against_reference"),
-    "losses": ("losses", "registry", "core_against_reference"),
+    "products": ("products", "core_against_reference"),
+    "elementwise": ("activations", "losses", "kernels"),
+    "losses": ("losses", "kernels", "core_against_reference"),
     "_core": ("products", "core_against_reference"),
     "_functions": ("activations", "losses", "registry", "plugins_in_passes"),
     "_batch": ("batch", "core_against_reference"),
