@@ -14,7 +14,7 @@ core = Extension(
     "cybptt._core",
     ["cybptt/_core.pyx", *sorted(glob("cybptt/_kernels/*.c"))],
     include_dirs=["cybptt/_kernels"],
-    depends=[*sorted(glob("cybptt/_kernels/*.h")), "cybptt/_core.pxd", "cybptt/_functions.pxi"],
+    depends=[*sorted(glob("cybptt/_kernels/*.h")), "cybptt/_tables.pxd", "cybptt/_functions.pxi"],
     libraries=[] if os.name == "nt" else ["m"],
     extra_compile_args=[] if os.name == "nt" else FLAGS,
 )

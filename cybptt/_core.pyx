@@ -20,14 +20,25 @@ D. What can leave the time loop leaves it: U x(t) before it, the parameters' gra
 
 E. Inside the loops there is C alone, and no interpreter lock: the matrix products, and the
    activation and link where these are C functions (``Function``). Where they are Python's, the loop
-   takes the lock for the call (``apply``), with arrays of their own: a plugin never holds the core's
-   memory, so it cannot spoil it.
+   takes the lock for the call (``apply``), with arrays of their own: a plugin never holds the
+   core's memory, so it cannot spoil it. Indices (tokens, labels) are copies that nobody else has.
 
 F. An element of a product is summed in an order that depends on nothing but the element (see
    _kernels/products.h): the same bits for any batch mates. Sums over time go by fixed blocks.
 """
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
+from cybptt._tables cimport (
+    block_function_f32,
+    block_function_f64,
+    cybptt_kernels_f32,
+    cybptt_kernels_f64,
+    kernels_f32,
+    kernels_f64,
+    loss_function_f32,
+    loss_function_f64,
+    real,
+)
 from libc.string cimport memcpy
 
 import os
@@ -154,7 +165,7 @@ cdef enum:
 
 
 cdef inline int look_for_signals(Py_ssize_t *work, Py_ssize_t more) except -1 nogil:
-    """Ctrl-C in a long pass: every so much work, ask the interpreter whether it has been pressed."""
+    """Ctrl-C in a long pass: every so much work, ask the interpreter whether it was pressed."""
     work[0] += more
     if work[0] < WORK_BETWEEN_SIGNALS:
         return 0
