@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
@@ -36,6 +37,11 @@ def _choose_the_package() -> None:
 
 
 _choose_the_package()
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and the programs that
+# they start, too; the tests of Ctrl-C need it heard.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says more of the machine than of the code. In CI the examples are the
 # same at every run, so that a failure there is a failure of the change at hand.
