@@ -279,3 +279,15 @@ def test_an_unknown_instruction_set_is_refused(name: str) -> None:
     assert done.returncode == 1
     assert f"ImportError: CYBPTT_KERNELS: got {name!r}, need one of " in done.stderr
     assert "baseline" in done.stderr
+
+
+def test_functions_are_equal_by_name_and_parameter() -> None:
+    function = _core.function
+    assert function("elu", 0.5) == function("elu", 0.5)
+    assert hash(function("elu", 0.5)) == hash(function("elu", 0.5))
+    assert function("elu", 0.5) != function("elu", 0.25)
+    assert function("elu", 0.5) != function("elu_derivative", 0.5)
+    loss = _core.loss_function
+    assert loss("huber", "value", 2.0) == loss("huber", "value", 2.0)
+    assert loss("huber", "value", 2.0) != loss("huber", "value", 1.0)
+    assert loss("huber", "value", 2.0) != loss("huber", "gradient", 2.0)
