@@ -1,9 +1,10 @@
 r"""Make the code wrong in one place at a time, and see which test notices.
 
-    python tests/mutations/run.py                    all of them, some minutes
-    python tests/mutations/run.py --only '_batch|C\.6'   those whose file or description matches
+    python tests/mutations/run.py                    all of them: a quarter of an hour
+    python tests/mutations/run.py --only '_core|C\.6'   those whose file or description matches
     python tests/mutations/run.py --list             what they are; fails if one no longer applies
     python tests/mutations/run.py --kernels avx2     with these kernels, where the machine has them
+    python tests/mutations/run.py --jobs 2           two at once
 
 A mutation is a sign, an index, a bound, an order or a branch, in the kernels, in the core, in the
 Python around it, or in the reference: the table is in the text files beside this one. Each is a
@@ -24,7 +25,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
+from queue import SimpleQueue
 from typing import NamedTuple
 
 from table import ROOT, TABLE, Mutation
@@ -55,6 +59,7 @@ NEAREST = {
 }
 
 
+@cache
 def all_tests() -> list[str]:
     """The files of tests that are run here."""
     names = [path.name for path in (ROOT / "tests").glob("test_*.py")]
@@ -99,33 +104,44 @@ class Row(NamedTuple):
     def __str__(self) -> str:
         return f"{self.place:34} {self.mutation.what:64}"
 
+    def attempt(self, trees: SimpleQueue[Tree], seconds: float) -> tuple[Outcome, float]:
+        """What notices it, and how long that took."""
+        if not self.applies:
+            return Outcome("passed", "ITS TEXT IS NOT THERE"), 0.0
+        tree, start = trees.get(), time.perf_counter()
+        try:
+            outcome = what_notices(tree, self.mutation, seconds)
+        finally:
+            trees.put(tree)
+        if outcome.how == "passed":
+            outcome = Outcome("passed", "NOTHING")
+        return outcome, time.perf_counter() - start
 
-def run(rows: list[Row], kernels: str) -> int:
+
+def run(rows: list[Row], kernels: str, jobs: int, folder: Path) -> int:
     """Try each, print the table, and return for how many nothing was noticed."""
     start = time.perf_counter()
+    trees: SimpleQueue[Tree] = SimpleQueue()
+    for job in range(jobs):
+        trees.put(tree := Tree(folder / str(job), kernels))
+    built = time.perf_counter()
+    outcome = tree.test(all_tests(), [], 3600)
+    if outcome.how != "passed":
+        print(outcome.output)
+        print(f"The tests must pass before anything is made wrong: {outcome.test}")
+        return len(rows)
+    tested = time.perf_counter() - built
+    print(f"As it is: built in {built - start:.0f} s, all tests pass in {tested:.0f} s.\n")
     noticed_by: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory(prefix="cybptt-mutations-") as folder:
-        tree = Tree(Path(folder), kernels)
-        built = time.perf_counter()
-        outcome = tree.test(all_tests(), [], 3600)
-        if outcome.how != "passed":
-            print(outcome.output)
-            print(f"The tests must pass before anything is made wrong: {outcome.test}")
-            return len(rows)
-        tested = time.perf_counter() - built
-        print(f"As it is: built in {built - start:.0f} s, all tests pass in {tested:.0f} s.\n")
-        for i, row in enumerate(rows, 1):
-            before = time.perf_counter()
-            if not row.applies:
-                outcome = Outcome("passed", "ITS TEXT IS NOT THERE")
-            else:
-                outcome = what_notices(tree, row.mutation, 60 + 5 * tested)
-                if outcome.how == "passed":
-                    outcome = Outcome("passed", "NOTHING")
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        attempts = pool.map(lambda row: row.attempt(trees, 60 + 5 * tested), rows)
+        for i, (row, (outcome, seconds)) in enumerate(zip(rows, attempts, strict=True), 1):
             noticed_by[outcome.test.split("[")[0]] += 1
-            seconds = time.perf_counter() - before
             how = "" if outcome.how in ("passed", "failed") else f" ({outcome.how})"
             print(f"{i:3}  {row} {seconds:5.1f} s  {outcome.test}{how}", flush=True)
+    finally:
+        pool.shutdown(cancel_futures=True)
     print("\nNoticed by:")
     for test, count in noticed_by.most_common():
         print(f"{count:5}  {test}")
@@ -144,13 +160,15 @@ def main() -> int:
     add("--only", metavar="PATTERN", default="", help="those whose file or description matches")
     add("--list", action="store_true", help="say what they are, and change nothing")
     add("--kernels", metavar="NAME", default="baseline", help="which to run (baseline)")
+    add("--jobs", metavar="N", type=int, default=1, help="how many at once (1)")
     options = parser.parse_args()
     chosen = [m for m in TABLE if re.search(options.only, f"{m.file}: {m.what}")]
     if not chosen:
         parser.error(f"--only: got {options.only!r}, need a pattern that matches some")
     rows = [Row.of(mutation) for mutation in chosen]
     if not options.list:
-        return int(run(rows, options.kernels) > 0)
+        with tempfile.TemporaryDirectory(prefix="cybptt-mutations-") as folder:
+            return int(run(rows, options.kernels, options.jobs, Path(folder)) > 0)
     for row in rows:
         print(row)
     print(f"{len(rows)} mutations, {sum(row.applies for row in rows)} of them apply.")

@@ -36,7 +36,7 @@ class Tree:
     """The copy.
 
     The package is built with the flags of setup.py, but optimized less, which takes a third of the
-    time: what is computed is the same. The tests run with the kernels of one instruction set. All
+    time; what is computed is the same. The tests run with the kernels of one instruction set. All
     are built, for a test that compares them must not notice what is wrong in one alone.
     """
 
@@ -88,14 +88,12 @@ class Tree:
             return dict(zip(units, threads.map(self._compile, units, names), strict=True))
 
     def _compile(self, unit: Path, name: str) -> Path:
-        source = unit
+        source, out, flags = unit, self.folder / f"{name}.o", [*_flags(), "-O1"]
         if unit.suffix == ".pyx":
-            source = self.folder / f"{name}.c"
+            source, flags[-1] = self.folder / f"{name}.c", "-O0"
             _do([sys.executable, "-m", "cython", "-3", str(unit), "-o", str(source)])
-        out = self.folder / f"{name}.o"
-        includes = [sysconfig.get_path("include"), str(self.path("cybptt/_kernels"))]
-        _do([*_compiler(), *_flags(), *[f"-I{i}" for i in includes], "-c", str(source),
-             "-o", str(out)])  # fmt: skip
+        flags += [f"-I{sysconfig.get_path('include')}", f"-I{self.path('cybptt/_kernels')}"]
+        _do([*_compiler(), *flags, "-c", str(source), "-o", str(out)])
         return out
 
     def _link(self, objects: dict[Path, Path]) -> None:
@@ -159,9 +157,9 @@ def _compiler() -> list[str]:
 
 
 def _flags() -> list[str]:
-    """Setup.py's flags, but -O1."""
+    """Setup.py's flags, but for the optimization."""
     for statement in ast.parse((ROOT / "setup.py").read_text(encoding="utf-8")).body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "FLAGS":
-            flags = ast.literal_eval(statement.value)
-            return ["-O1" if flag == "-O3" else flag for flag in flags] + ["-fPIC", "-w"]
+            flags = [flag for flag in ast.literal_eval(statement.value) if flag != "-O3"]
+            return [*flags, "-fPIC", "-w"]
     raise RuntimeError("setup.py: no FLAGS")
