@@ -1,8 +1,9 @@
-"""The compiled core: everything else about the build stands in pyproject.toml."""
+"""What is compiled: everything else about the build stands in pyproject.toml."""
 
 import os
 from glob import glob
 
+import numpy as np
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
@@ -10,13 +11,46 @@ from setuptools import Extension, setup
 # it is imported. Never -march=native, and never -ffast-math, which would change the whole process.
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
 
+# What the core does without, for what comes to it has been checked. `wraparound` is never wanted:
+# without it, `boundscheck` refuses an index below 0, too.
+CHECKS = ["boundscheck", "initializedcheck", "overflowcheck"]
+
+# CYBPTT_BUILD names a build for tests: with those checks, or watched by a sanitizer. -fno-wrapv:
+# with what Python itself is built with, a signed number that overflows wraps around, unseen.
+SANITIZERS = {
+    "": [],
+    "checked": [],
+    "address": ["-fsanitize=address,undefined", "-fno-sanitize-recover", "-fno-wrapv", "-O1", "-g"],
+    "thread": ["-fsanitize=thread", "-O1", "-g"],
+}
+build = os.environ.get("CYBPTT_BUILD", "")
+if build not in SANITIZERS:
+    raise SystemExit(f"CYBPTT_BUILD: got {build!r}, need one of {', '.join(SANITIZERS)[2:]}")
+
 core = Extension(
     "cybptt._core",
     ["cybptt/_core.pyx", *sorted(glob("cybptt/_kernels/*.c"))],
-    include_dirs=["cybptt/_kernels"],
-    depends=[*sorted(glob("cybptt/_kernels/*.h")), "cybptt/_tables.pxd", "cybptt/_functions.pxi"],
+    include_dirs=["cybptt/_kernels", np.get_include()],
+    depends=[*sorted(glob("cybptt/_kernels/*.h") + glob("cybptt/*.px[di]"))],
     libraries=[] if os.name == "nt" else ["m"],
-    extra_compile_args=[] if os.name == "nt" else FLAGS,
+    extra_compile_args=[] if os.name == "nt" else FLAGS + SANITIZERS[build],
+    extra_link_args=SANITIZERS[build][:1],
+)
+checks = dict.fromkeys(CHECKS, build == "checked") | {"wraparound": False}
+
+updates = Extension(
+    "cybptt.optim._updates",
+    ["cybptt/optim/_updates.pyx", *sorted(glob("cybptt/optim/_kernels/*.c"))],
+    include_dirs=["cybptt/optim/_kernels"],
+    depends=sorted(glob("cybptt/optim/_kernels/*.h")),
+    libraries=[] if os.name == "nt" else ["m"],
+    # Each operation rounded by itself, as in NumPy: the same bits on every instruction set.
+    extra_compile_args=[] if os.name == "nt" else [*FLAGS, "-ffp-contract=off", *SANITIZERS[build]],
+    extra_link_args=SANITIZERS[build][:1],
 )
 
-setup(ext_modules=cythonize([core], build_dir="build/cython"))
+setup(
+    ext_modules=cythonize(
+        [core, updates], build_dir=f"build/cython{build}", compiler_directives=checks
+    )
+)

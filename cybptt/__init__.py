@@ -23,12 +23,14 @@ _NAMES = {
     "Trace": "trace",
     "State": "trace",
     "Gradients": "trace",
+    "Explanation": "_explain",
     "Activation": "activations",
     "register_activation": "activations",
     "Loss": "losses",
     "register_loss": "losses",
     "DerivativeError": "errors",
     "PluginError": "errors",
+    "Workspace": "workspace",
     "gradcheck": "_gradcheck",
     "GradcheckReport": "_gradcheck",
     "pad": "sequences",
@@ -37,7 +39,9 @@ _NAMES = {
     "read_metadata": "io",
     "read_tensors": "io",
 }
-_MODULES = ("activations", "io", "losses", "optim", "plot", "reference", "text", "train")
+_MODULES = ("activations", "data", "io", "losses", "optim", "plot", "reference", "text", "train")
+# Each for another library, which it needs: they are there when asked for, and no star brings them.
+_NEIGHBOURS = ("jax", "mpi", "onnx", "sklearn", "torch")
 
 __all__ = [
     "RNN",
@@ -45,12 +49,14 @@ __all__ = [
     "Trace",
     "State",
     "Gradients",
+    "Explanation",
     "Activation",
     "register_activation",
     "Loss",
     "register_loss",
     "DerivativeError",
     "PluginError",
+    "Workspace",
     "gradcheck",
     "GradcheckReport",
     "pad",
@@ -59,6 +65,7 @@ __all__ = [
     "read_metadata",
     "read_tensors",
     "activations",
+    "data",
     "io",
     "losses",
     "optim",
@@ -69,7 +76,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from cybptt import activations, io, losses, optim, plot, reference, text, train
+    from cybptt import activations, data, io, losses, optim, plot, reference, text, train
+    from cybptt._explain import Explanation
     from cybptt._gradcheck import GradcheckReport, gradcheck
     from cybptt._version import __version__ as __version__
     from cybptt.activations import Activation, register_activation
@@ -80,12 +88,13 @@ if TYPE_CHECKING:
     from cybptt.rnn import RNN
     from cybptt.sequences import pad
     from cybptt.trace import Gradients, State, Trace
+    from cybptt.workspace import Workspace
 
 
 def __getattr__(name: str) -> Any:
     if name in _NAMES:
         value = getattr(importlib.import_module(f"cybptt.{_NAMES[name]}"), name)
-    elif name in _MODULES:
+    elif name in _MODULES or name in _NEIGHBOURS:
         value = importlib.import_module(f"cybptt.{name}")
     elif name == "__version__":
         value = importlib.import_module("cybptt._version").__version__

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cybptt import _core
+
 Array = NDArray[Any]
 
-# Rows by which sums over time go: long enough for the matrix product to run at its best, short
-# enough to stay in the cache and to keep the rounding of a long sum small.
-BLOCK_ROWS = 256
+BLOCK_ROWS = _core.block_rows
 
 
 class Layout:
@@ -100,9 +100,14 @@ class Layout:
     @cached_property
     def last(self) -> Array:
         """Where each place's sequence ends in h (B + N, H): its last step, or h(0)."""
+        return self.last_by(None)
+
+    def last_by(self, at: int | None) -> Array:
+        """The same where only the first `at` steps are looked at."""
+        at = self.T if at is None else at
         if self.lengths is None:
-            return np.arange(self.N, self.N + self.B)
-        n = self.lengths[self.order]
+            return np.arange(at * self.B, (at + 1) * self.B)
+        n = np.minimum(self.lengths[self.order], at)
         return np.where(n == 0, 0, self.B + self.starts[np.maximum(n, 1) - 1]) + np.arange(self.B)
 
     @cached_property

@@ -6,8 +6,8 @@ first in any case; so the gradient has the same bits with checkpoints as without
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from cybptt import _inputs, _passes, _plugins
 from cybptt import _validate as check
 from cybptt._batch import Layout
-from cybptt.trace import State
+from cybptt.parameters import Parameters
 
 if TYPE_CHECKING:
     from cybptt.description import Description
-    from cybptt.parameters import Parameters
 
 Array = NDArray[Any]
 
@@ -33,7 +32,7 @@ def segment_steps(layout: Layout, checkpoint: Any) -> int:
         if checkpoint != "auto":
             raise check.wrong_value("checkpoint", repr(checkpoint), need)
         checkpoint = math.isqrt(max(1, layout.T - 1)) + 1
-    wanted = check.integer("checkpoint", checkpoint, 1)
+    wanted = min(check.integer("checkpoint", checkpoint, 1), max(1, layout.T))
     return -(-wanted // layout.block_steps) * layout.block_steps
 
 
@@ -83,21 +82,52 @@ class Whole:
         )
 
 
-def value_and_grad(whole: Whole, steps: int, grad: Parameters) -> tuple[float, Callable[[], State]]:
-    """The loss, and what makes the state at the end; the gradient is added to grad."""
+def value_and_grad(
+    whole: Whole, steps: int | None, at: int | None, grad: Parameters
+) -> tuple[float, _inputs.Start]:
+    """The loss, and where the sequences stand after `at` steps, or at their ends.
+
+    The gradient is written to grad, all at once.
+    """
+    own = Parameters(whole.params.rnn, np.zeros_like(grad.vector))
+    compute = _in_one if steps is None else functools.partial(_in_segments, steps=steps)
+    loss, end = compute(whole, at, own)
+    grad.vector[...] = own.vector
+    return loss, end
+
+
+def _in_one(whole: Whole, at: int | None, grad: Parameters) -> tuple[float, _inputs.Start]:
+    rnn, layout = whole.rnn, whole.layout
+    # a is kept only where the activation's derivative is a function of it.
+    keep_a = rnn.activation.derivative_of == "input"
+    run = _passes.forward(
+        rnn, whole.params, layout, whole.x, whole.start, whole.feeding, whole.y, keep_a
+    )
+    loss = whole.objective.total(run.o)
+    nodes = _passes.backward(run, whole.objective.gradient(run.o))
+    _passes.add_parameter_gradients(run, nodes, grad)
+    return loss, run.end(at)
+
+
+def _in_segments(
+    whole: Whole, at: int | None, grad: Parameters, steps: int
+) -> tuple[float, _inputs.Start]:
     segments = whole.layout.segments(steps)
     starts = [whole.start]
+    kept = whole.start if at == 0 else None
     for i, (segment, rows) in enumerate(segments):
         run = whole.run(segment, rows, starts[-1], i * steps)
         starts.append(run.end())
-    end = run
+        if at is not None and i * steps < at <= (i + 1) * steps:
+            kept = run.end(at - i * steps)
+    final = run
     losses: list[Array] = []
     later: Later | None = None
     for i in range(len(segments) - 1, -1, -1):
         segment, rows = segments[i]
         if i < len(segments) - 1:  # of the last segment the nodes are there already
             run = whole.run(segment, rows, starts[i], i * steps)
-        grad_o = _from_losses(whole, run, rows, losses, final=run is end)
+        grad_o = _from_losses(whole, run, rows, losses, final=run is final)
         grad_h = np.zeros_like(run.h)
         if later is not None:
             _from_later(whole, run, later, grad_o, grad_h)
@@ -105,9 +135,8 @@ def value_and_grad(whole: Whole, steps: int, grad: Parameters) -> tuple[float, C
         _passes.add_parameter_gradients(run, nodes, grad)
         later = Later(run, nodes, rows.start)
     # Summed as one: the bits of a pass without checkpoints.
-    return float(np.concatenate(losses[::-1]).sum(dtype=np.float64)), lambda: end.state(
-        whole.layout
-    )
+    loss = float(np.concatenate(losses[::-1]).sum(dtype=np.float64))
+    return loss, starts[-1] if kept is None else kept
 
 
 @dataclass(frozen=True)
@@ -126,7 +155,7 @@ def _from_losses(
     if whole.rnn.outputs == "last" and not final:
         return np.zeros_like(run.o)
     objective = whole.objective if whole.rnn.outputs == "last" else whole.loss_of(rows)
-    losses.append(objective.values(run.o) * objective.factor)
+    losses.append(objective.values(run.o).astype(np.float64) * objective.factor)
     return objective.gradient(run.o)
 
 

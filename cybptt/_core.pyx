@@ -1,5 +1,5 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-# cython: cdivision=True, embedsignature=True, binding=True, freethreading_compatible=True
+# cython: language_level=3, cdivision=True, embedsignature=True, binding=True
+# cython: freethreading_compatible=True
 """The sequential loops of back-propagation through time, and the products around them.
 
 Design
@@ -20,28 +20,43 @@ D. What can leave the time loop leaves it: U x(t) before it, the parameters' gra
 
 E. Inside the loops there is C alone, and no interpreter lock: the matrix products, and the
    activation and link where these are C functions (``Function``). Where they are Python's, the loop
-   takes the lock for the call (``apply``), with arrays of their own: a plugin never holds the
-   core's memory, so it cannot spoil it. Indices (tokens, labels) are copies that nobody else has.
+   takes the lock for the call (``apply``), with arrays of their own: such a plugin never holds the
+   core's memory, so it cannot spoil it. One in C is handed rows of the core's, its result perhaps
+   where its input stood. Indices (tokens, labels) are copies that nobody else has.
 
-F. An element of a product is summed in an order that depends on nothing but the element (see
+F. There are two ways through a network. *Passes* (``_passes.py``) keep every node for whoever wants
+   to see it, and take whatever an activation, a loss or a feedback is made of: the functions of
+   this file, one sweep each. The *whole pass* (``_whole_pass.pxi``, entered by a ``Plan`` of
+   ``_plan.pxi``) is for the loss and the parameters' gradients, or ŷ, alone: one call, on memory of
+   its own, on several threads, wherever nothing in it needs the interpreter. Both give the gradient
+   the same bits; the loss they sum in another order.
+
+G. An element of a product is summed in an order that depends on nothing but the element (see
    _kernels/products.h): the same bits for any batch mates. Sums over time go by fixed blocks.
 """
 cimport cython
-from cpython.exc cimport PyErr_CheckSignals
 from cybptt._tables cimport (
+    PyThread_get_thread_ident,
     block_function_f32,
     block_function_f64,
+    check_signals,
+    cybptt_flag,
     cybptt_kernels_f32,
     cybptt_kernels_f64,
+    cybptt_raise_flag,
+    cybptt_set,
+    cybptt_share_out,
+    cybptt_task,
     kernels_f32,
     kernels_f64,
     loss_function_f32,
     loss_function_f64,
     real,
 )
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 import os
+import threading
 
 import numpy as np
 
@@ -86,15 +101,48 @@ cdef inline void product(
         K64.product(m, k, n, X, ldx, panels, start, lds, out, ldo)
 
 
-cdef inline void product_t(
-    Py_ssize_t m, Py_ssize_t k, Py_ssize_t n, const real *X, Py_ssize_t ldx, const real *panels,
-    const real *start, Py_ssize_t lds, real *out, Py_ssize_t ldo
+cdef inline void outer(
+    Py_ssize_t m, Py_ssize_t k, Py_ssize_t n, const real *X, Py_ssize_t ldx, const real *B,
+    Py_ssize_t ldb, real *out, Py_ssize_t ldo
 ) noexcept nogil:
-    """out (m, n) = start (m, n) + Xᵀ (m, k) B (k, n), B packed"""
+    """out (m, n) += Xᵀ (m, k) B (k, n), B's rows padded"""
     if real is float:
-        K32.product_t(m, k, n, X, ldx, panels, start, lds, out, ldo)
+        K32.add_outer(m, k, n, X, ldx, B, ldb, out, ldo)
     else:
-        K64.product_t(m, k, n, X, ldx, panels, start, lds, out, ldo)
+        K64.add_outer(m, k, n, X, ldx, B, ldb, out, ldo)
+
+
+cdef inline void one_row(
+    Py_ssize_t k, Py_ssize_t n, const real *x, const real *panels, real *out, bint back
+) noexcept nogil:
+    """out (n,) += x (k,) B (k, n), B packed, n a multiple of `lanes`: a batch of one"""
+    if real is float:
+        K32.row(k, n, x, panels, out, out, back)
+    else:
+        K64.row(k, n, x, panels, out, out, back)
+
+
+cdef inline void one_row_of_any_size(
+    Py_ssize_t k, Py_ssize_t n, const real *x, const real *panels, real *out, real *scratch,
+    bint back
+) noexcept nogil:
+    """The same for every n, by way of a padded row where it must be."""
+    if n % lanes(x) == 0:
+        one_row(k, n, x, panels, out, back)
+    else:
+        memcpy(scratch, out, n * sizeof(real))
+        one_row(k, padded_size(n, x), x, panels, scratch, back)
+        memcpy(out, scratch, n * sizeof(real))
+
+
+cdef inline void sum_columns(
+    Py_ssize_t m, Py_ssize_t n, const real *A, Py_ssize_t lda, real *out
+) noexcept nogil:
+    """out (n,) += the sums of A's columns (m, n)"""
+    if real is float:
+        K32.add_rows(m, n, A, lda, out)
+    else:
+        K64.add_rows(m, n, A, lda, out)
 
 
 cdef inline void pack(
@@ -106,6 +154,16 @@ cdef inline void pack(
         K64.pack(k, n, B, row, col, panels)
 
 
+cdef inline void transpose(
+    Py_ssize_t k, Py_ssize_t n, const real *A, Py_ssize_t lda, real *out, Py_ssize_t ldo
+) noexcept nogil:
+    """out (k, n) = Aᵀ"""
+    if real is float:
+        K32.transpose(k, n, A, lda, out, ldo)
+    else:
+        K64.transpose(k, n, A, lda, out, ldo)
+
+
 cdef inline void multiply(Py_ssize_t n, const real *x, const real *y, real *out) noexcept nogil:
     if real is float:
         K32.multiply(n, x, y, out)
@@ -113,13 +171,17 @@ cdef inline void multiply(Py_ssize_t n, const real *x, const real *y, real *out)
         K64.multiply(n, x, y, out)
 
 
-cdef inline Py_ssize_t panels_size(Py_ssize_t k, Py_ssize_t n, const real *which) noexcept nogil:
-    cdef Py_ssize_t panel
+cdef inline Py_ssize_t lanes(const real *which) noexcept nogil:
+    """Values of a vector register: what `which` points to only says of which type."""
     if real is float:
-        panel = K32.panel
+        return K32.lanes
     else:
-        panel = K64.panel
-    return k * panel * ((n + panel - 1) // panel)
+        return K64.lanes
+
+
+cdef inline Py_ssize_t padded_size(Py_ssize_t n, const real *which) noexcept nogil:
+    """n, or the next multiple of a register's values."""
+    return (n + lanes(which) - 1) // lanes(which) * lanes(which)
 
 
 cdef inline const real *data(const real[:, ::1] array) noexcept nogil:
@@ -141,7 +203,7 @@ cdef real[::1] packed(const real[:, ::1] B, bint transposed):
     cdef Py_ssize_t k = cols if transposed else rows, n = rows if transposed else cols
     # One value at least, for an array must have an address.
     cdef real[::1] panels = np.empty(
-        max(1, panels_size(k, n, data(B))), dtype_of(data(B)))
+        max(1, k * padded_size(n, data(B))), dtype_of(data(B)))
     if transposed:
         pack(k, n, data(B), 1, cols, &panels[0])
     else:
@@ -164,20 +226,46 @@ cdef enum:
     ROWS_AT_ONCE = 3072
 
 
+# The one thread in which Python runs signals' handlers.
+cdef unsigned long main_thread = threading.main_thread().ident
+
+
+def _this_thread_is_the_main_one():
+    global main_thread
+    main_thread = PyThread_get_thread_ident()
+
+
+if hasattr(os, "register_at_fork"):
+    # Of the child's threads it is the one that called fork.
+    os.register_at_fork(after_in_child=_this_thread_is_the_main_one)
+
+
+cdef int interrupted() noexcept nogil:
+    """Not 0 where a signal's handler has raised: the exception then stands in this thread.
+
+    Other threads than the main one do not ask: in vain, and at the interpreter's end for a lock
+    that is there no more.
+    """
+    if PyThread_get_thread_ident() != main_thread:
+        return 0
+    with gil:
+        return check_signals()
+
+
 cdef inline int look_for_signals(Py_ssize_t *work, Py_ssize_t more) except -1 nogil:
     """Ctrl-C in a long pass: every so much work, ask the interpreter whether it was pressed."""
     work[0] += more
     if work[0] < WORK_BETWEEN_SIGNALS:
         return 0
     work[0] = 0
-    with gil:
-        PyErr_CheckSignals()  # raises, by `except -1`, what the handler raises
-    return 0
+    return -1 if interrupted() else 0
 
 
 # ------------------------------------------------------------------ functions in the loops
 
 include "_functions.pxi"
+include "_plugin_functions.pxi"
+include "_losses.pxi"
 
 
 # ------------------------------------------------------------------ outside the time loop
@@ -268,20 +356,26 @@ def add_outer(const Py_ssize_t[::1] blocks not None, const real[:, ::1] left not
     (m, n) += (m, N)(N, n). Block i are the rows blocks[i] … blocks[i + 1]; the last block is added
     first, so that a pass that goes back through time block by block gives the same bits.
     """
-    cdef Py_ssize_t m = left.shape[1], n = right.shape[1], i, row, rows, largest = 0, work = 0
-    cdef real[::1] panels
+    cdef Py_ssize_t m = left.shape[1], n = right.shape[1], i, j, row, rows, largest = 0, work = 0
+    cdef Py_ssize_t ld = padded_size(n, data(right))
+    cdef real[:, ::1] padded
+    cdef const real *r
     for i in range(blocks.shape[0] - 1):
         largest = max(largest, blocks[i + 1] - blocks[i])
     if m == 0 or n == 0 or largest == 0:
         return
-    panels = np.empty(panels_size(largest, n, data(right)), dtype_of(data(right)))
+    # The kernel reads whole registers: rows of another length are copied.
+    padded = np.zeros((largest if ld != n else 1, ld), dtype_of(data(right)))
     with nogil:
         for i in range(blocks.shape[0] - 2, -1, -1):
             row, rows = blocks[i], blocks[i + 1] - blocks[i]
             if rows > 0:
-                pack(rows, n, data(right) + row * n, n, 1, &panels[0])
-                product_t(m, rows, n, data(left) + row * m, m, &panels[0],
-                          writable(out), n, writable(out), n)
+                r = data(right) + row * n
+                if ld != n:
+                    for j in range(rows):
+                        memcpy(&padded[j, 0], r + j * n, n * sizeof(real))
+                    r = &padded[0, 0]
+                outer(m, rows, n, data(left) + row * m, m, r, ld, writable(out), n)
                 look_for_signals(&work, rows * n * (m + WORK_OF_VALUE))
 
 
@@ -295,10 +389,7 @@ def add_rows(const Py_ssize_t[::1] blocks not None, const real[:, ::1] rows not 
         for i in range(blocks.shape[0] - 2, -1, -1):
             count = blocks[i + 1] - blocks[i]
             if count > 0:
-                if real is float:
-                    K32.add_rows(count, n, data(rows) + blocks[i] * n, n, &out[0])
-                else:
-                    K64.add_rows(count, n, data(rows) + blocks[i] * n, n, &out[0])
+                sum_columns(count, n, data(rows) + blocks[i] * n, n, &out[0])
                 look_for_signals(&work, count * n * WORK_OF_VALUE)
 
 
@@ -336,6 +427,7 @@ def forward(const Py_ssize_t[::1] counts not None, real[:, ::1] h not None,
     cdef const real *block
     cdef const real *bias = NULL
     cdef real[::1] W_panels, R_panels, V_panels
+    cdef real[::1] scratch = np.zeros(max(1, padded_size(H, data(h))), dtype_of(data(h)))
     if W is not None:
         W_panels = packed(W, True)
     if u is not None:
@@ -365,8 +457,12 @@ def forward(const Py_ssize_t[::1] counts not None, real[:, ::1] h not None,
                         a_all + row * H, H, a_all + row * H, H)
             if W is not None:
                 # 10.8  a(t) = b + U x(t) + W h(t−1)            (n, H) += (n, H)(H, H)
-                product(n, H, H, h_all + (previous if t == 0 else B + previous) * H, H,
-                        &W_panels[0], a_all + row * H, H, a_all + row * H, H)
+                block = h_all + (previous if t == 0 else B + previous) * H
+                if B == 1:
+                    one_row_of_any_size(
+                        H, H, block, &W_panels[0], a_all + row * H, &scratch[0], t & 1)
+                else:
+                    product(n, H, H, block, H, &W_panels[0], a_all + row * H, H, a_all + row * H, H)
             # 10.9  h(t) = f(a(t))                              (n, H)
             block = a_all + row * H
             apply(activation, &block, h_all + (B + row) * H, n, H, t)
@@ -413,6 +509,7 @@ def backward(const Py_ssize_t[::1] counts not None, real[:, ::1] grad_h not None
     cdef real *h_t
     cdef const real *blocks[3]
     cdef real[::1] W_panels, R_panels, V_panels
+    cdef real[::1] scratch = np.zeros(max(1, padded_size(H, data(slope))), dtype_of(data(slope)))
     cdef real[:, ::1] grad_u, zeros, through_link
     if W is not None:
         W_panels = packed(W, False)
@@ -459,11 +556,24 @@ def backward(const Py_ssize_t[::1] counts not None, real[:, ::1] grad_h not None
                 product(n, O, H, o_all + row * O, O, &V_panels[0], h_t, H, h_t, H)
             if W is not None and m > 0:
                 # 10.21  … + Wᵀ ∇a(t+1)                          (m, H) += (m, H)(H, H)
-                product(m, H, H, a_all + following * H, H, &W_panels[0], h_t, H, h_t, H)
+                if B == 1:
+                    one_row_of_any_size(
+                        H, H, a_all + following * H, &W_panels[0], h_t, &scratch[0], t & 1)
+                else:
+                    product(m, H, H, a_all + following * H, H, &W_panels[0], h_t, H, h_t, H)
             # C.1  ∇a(t) = f′(a(t)) ⊙ ∇h(t)                      (n, H)
             multiply(n * H, slope_all + row * H, h_t, a_all + row * H)
             following, m = row, n
             look_for_signals(&work, n * work_of_row)
         if W is not None and m > 0:
             # C.3  ∇h(0) = Wᵀ ∇a(1)                              (m, H) += (m, H)(H, H)
-            product(m, H, H, a_all, H, &W_panels[0], h_all, H, h_all, H)
+            if B == 1:
+                one_row_of_any_size(H, H, a_all, &W_panels[0], h_all, &scratch[0], 0)
+            else:
+                product(m, H, H, a_all, H, &W_panels[0], h_all, H, h_all, H)
+
+
+# ------------------------------------------------------------------ all of it in one call
+
+include "_whole_pass.pxi"
+include "_plan.pxi"

@@ -110,8 +110,8 @@ def gradcheck(
 ) -> GradcheckReport:
     """Hold every gradient of a model against finite differences of its loss.
 
-    The gradients of `RNN.backward` and of `RNN.value_and_grad`, :eq:`10.22` to :eq:`10.28`, C.2,
-    C.3 and C.7, against central differences of L, :eq:`10.12`, in float64.
+    The gradients of `RNN.backward` and of `RNN.value_and_grad`, :eq:`10.22` to :eq:`10.28`,
+    :eq:`C.2`, :eq:`C.3` and :eq:`C.7`, against central differences of L, :eq:`10.13`, in float64.
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ output layer reads, what is fed back, what can be computed for all steps at once
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,41 +59,73 @@ class Pass:
         """Where u(t) is the model's own output; None if it is nowhere."""
         return None if self.feeding is None else self.feeding.free
 
-    def end(self) -> Start:
-        """Where the sequences stand at their ends, by place; it can begin another pass."""
-        layout, rnn, start = self.layout, self.rnn, self.start
-        h = self.h[layout.last]
-        if start.fed is None:
-            return Start(h, None, None)
-        row = layout.last - layout.B  # each place's last row; negative where it has none
-        places = np.flatnonzero(row >= 0)
-        rows = row[places]
-        fed = start.fed.copy()
-        if self.fed_back is not None:
-            fed[places] = self.fed_back[rows]
-        else:
-            o = self.o[rows]
-            fed[places] = link(rnn, o) if rnn.feedback == "y_hat" else o
-        if self.y is None:
-            kept = start.y if layout.N == 0 else None
-            return Start(h, fed, None if kept is None else kept.copy())
-        y = (start.fed if start.y is None else start.y).copy()
-        last = self.y[rows]
-        y[places] = one_hot(last, rnn.size_o, y.dtype) if rnn.loss.targets == "classes" else last
-        return Start(h, fed, y)
+    def end(self, at: int | None = None) -> Start:
+        """Where the sequences stand after `at` steps, or at their ends, by place.
 
-    def state(self, layout: Layout | None = None) -> State:
-        """The same as a caller sees it: in the order of `layout`, the pass's own by default."""
-        end, order = self.end(), layout or self.layout
+        It can begin another pass.
+        """
 
-        def outwards(part: Array) -> Array:
-            return read_only(order.unsort(part))
+        def fed(rows: Array, places: Array) -> Array:
+            if self.fed_back is not None:
+                return self.fed_back[rows]
+            return feedback(self.rnn, self.o[rows])
 
-        return State(
-            outwards(end.h),
-            None if end.fed is None else outwards(end.fed),
-            None if end.y is None else outwards(end.y),
-        )
+        h = self.h[self.layout.last_by(at)]
+        return end(self.rnn, self.layout, self.start, h, self.y, fed, at)
+
+    def state(self, at: int | None = None) -> State:
+        """The same as a caller sees it."""
+        return state(self.end(at), self.layout)
+
+
+def end(
+    rnn: Description,
+    layout: Layout,
+    start: Start,
+    h: Array,
+    y: Array | None,
+    fed_of: Callable[[Array, Array], Array],
+    at: int | None = None,
+) -> Start:
+    """Where sequences stand that have h (B, H) after `at` steps; at None is their ends.
+
+    ``fed_of(rows, places)`` is what the model would feed back next: the places that have a step,
+    and their last rows in the pass.
+    """
+    if start.fed is None:
+        return Start(h, None, None)
+    row = layout.last_by(at) - layout.B  # each place's last row; negative where it has none
+    places = np.flatnonzero(row >= 0)
+    rows = row[places]
+    fed = start.fed.copy()
+    fed[places] = fed_of(rows, places)
+    if y is None:
+        kept = start.y if layout.N == 0 or at == 0 else None
+        return Start(h, fed, None if kept is None else kept.copy())
+    last_y = (start.fed if start.y is None else start.y).copy()
+    last = y[rows]
+    last_y[places] = (
+        one_hot(last, rnn.size_o, last_y.dtype) if rnn.loss.targets == "classes" else last
+    )
+    return Start(h, fed, last_y)
+
+
+def state(end: Start, layout: Layout) -> State:
+    """An end as a caller sees it: in the order of `layout`."""
+
+    def outwards(part: Array) -> Array:
+        return read_only(layout.unsort(part))
+
+    return State(
+        outwards(end.h),
+        None if end.fed is None else outwards(end.fed),
+        None if end.y is None else outwards(end.y),
+    )
+
+
+def feedback(rnn: Description, o: Array) -> Array:
+    """What rows of o feed back: themselves, or ŷ."""
+    return link(rnn, o) if rnn.feedback == "y_hat" else o
 
 
 def link(rnn: Description, o: Array, where: str = WHOLE) -> Array:
@@ -184,7 +217,7 @@ def all_at_once(layout: Layout) -> Array:
 
 @dataclass(eq=False)
 class Objective:
-    """L of 10.12 over a pass's rows of o: what counts, and how much.
+    """L of 10.13 over a pass's rows of o: what counts, and how much.
 
     y is (n,) labels or (n, O) values of the rows that count; rows are their indices, None for all;
     factor is 10.17, (n,) or one number.
@@ -213,8 +246,8 @@ class Objective:
         return call(self.rnn.loss, "value", (o, self.y), (len(o),))
 
     def total(self, o: Array) -> float:
-        """10.12."""
-        return float((self.values(o) * self.factor).sum(dtype=np.float64))
+        """10.13."""
+        return float((self.values(o).astype(np.float64) * self.factor).sum())
 
     def gradient(self, o: Array) -> Array:
         """10.18: ∇o of the losses alone, (N, O); 0 in the rows that don't count."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cybptt._differences import compare
-from cybptt._plugins import call, named
+from cybptt._plugins import call, named, run, takes_float32
 from cybptt.activations import Activation
 from cybptt.errors import DerivativeError
 from cybptt.losses import Loss
@@ -22,7 +22,7 @@ ROWS, OUTPUTS = 24, 4
 
 
 def check_activation(activation: Activation) -> None:
-    """Hold f′ against f, :eq:`10.9` and C.1, and see that both are elementwise and behave.
+    """Hold f′ against f, :eq:`10.9` and :eq:`C.1`, and see that both are elementwise and behave.
 
     Parameters
     ----------
@@ -53,6 +53,8 @@ def check_activation(activation: Activation) -> None:
             i = np.unravel_index(np.argmax(np.where(held.wrong, held.error, -1)), h.shape)
             at = f"a = {points[i]:g}"
             _refuse_derivative(activation, "derivative", at, slope[i], held.numeric[i])
+        if not (takes_float32(activation.function) and takes_float32(activation.derivative)):
+            return
         narrow = points.astype(np.float32)
         h_32 = _float32(activation, "function", (narrow,), points, h)
         of = h_32 if activation.derivative_of == "output" else narrow
@@ -60,7 +62,7 @@ def check_activation(activation: Activation) -> None:
 
 
 def check_loss(loss: Loss) -> None:
-    """Hold the gradient against the value, :eq:`10.18`, and link_vjp against the link, C.6.
+    """Hold the gradient against the value, :eq:`10.18`, and link_vjp against the link, :eq:`C.6`.
 
     Parameters
     ----------
@@ -93,10 +95,11 @@ def check_loss(loss: Loss) -> None:
                 n = int(np.argmax(np.where(held.wrong, held.error, -1)))
                 at = f"o = {_text(o[n])}, y = {_text(y[n])}, output {j}"
                 _refuse_derivative(loss, "gradient", at, gradient[n, j], held.numeric[n])
-        y_32 = y if loss.targets == "classes" else y.astype(np.float32)
-        narrow = (o.astype(np.float32), y_32)
-        _float32(loss, "value", narrow, o, value)
-        _float32(loss, "gradient", narrow, o, gradient)
+        if takes_float32(loss.value) and takes_float32(loss.gradient):
+            y_32 = y if loss.targets == "classes" else y.astype(np.float32)
+            narrow = (o.astype(np.float32), y_32)
+            _float32(loss, "value", narrow, o, value)
+            _float32(loss, "gradient", narrow, o, gradient)
         if loss.link is not None:
             _check_link(loss, o, rng)
         _check_draws(loss, o)
@@ -199,7 +202,7 @@ def _try(
     shape = arrays[0].shape if shape is None else shape
     first = call(plugin, part, arrays, shape, WHERE)
     with named(plugin, part, WHERE):
-        second = np.array(function(*given))
+        second = np.array(run(function, *given))
     if any(a.tobytes() != g.tobytes() for a, g in zip(arrays, given, strict=True)):
         _refuse(plugin, part, "another input after the call than before", "not to be written to")
     if not np.array_equal(first, second, equal_nan=True):

@@ -7,7 +7,6 @@ A plugin is one object that holds the function and its derivative. The built-in 
 from __future__ import annotations
 
 import math
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from cybptt import _core
+from cybptt._plugin_parts import check_name, check_picklable, elementwise, with_parameter
 from cybptt._validate import choice, describe, real_number, wrong_type, wrong_value
 from cybptt.registry import Registry
 
@@ -31,10 +31,10 @@ class Activation:
     ----------
     name : str
         What it is called in messages, and registered under.
-    function : callable
+    function : callable, ufunc or dict of C functions
         ``function(a)`` → h: elementwise, a new array of a's shape and dtype (float32 or float64).
-        It must not write to a. A NumPy ufunc will do.
-    derivative : callable
+        It must not write to a. The Notes say what it may be.
+    derivative : callable, ufunc or dict of C functions
         f′, likewise: ``derivative(a)``, or ``derivative(h)`` with ``derivative_of="output"``.
     derivative_of : {"input", "output"}
         What the derivative is a function of. For tanh it is the output: f′ = 1 − h².
@@ -42,21 +42,46 @@ class Activation:
     Raises
     ------
     ValueError, TypeError
-        For an empty name, or functions that can't be called. The derivative is checked against the
-        function when the object is registered, not when it is made.
+        For an empty name, functions that can't be called, ufuncs without a loop for floats, C
+        functions of another signature or NULL. The derivative is checked against the function when
+        the object is registered, not when it is made.
 
     Notes
     -----
+    Each function may be of one of three kinds; the last two run without the interpreter lock, C
+    functions from several threads at once, and no overflow in them warns.
+
+    - A Python callable. It is given arrays of its own at each step.
+    - A NumPy ufunc of one argument: NumPy's own, SciPy's, of Numba's ``@vectorize`` or of
+      ``@cython.ufunc``. The core calls its loop for the dtype. Where that is a loop over objects,
+      or of the newer kind that NumPy keeps to itself, the ufunc is called as from Python.
+    - C functions ``void (const T *in, T *out, intptr_t n)``, one a dtype: ``{np.float64: …,
+      np.float32: …}``, or one of the two. ``out`` may be ``in``. Each is a ctypes function with its
+      argtypes, a Numba cfunc, a ``scipy.LowLevelCallable``, or the capsule that Cython keeps in
+      ``__pyx_capi__``. A model with parameters of a dtype that has none is refused.
+
     Immutable; two are equal if their parts are. A registered one is pickled by its name, another by
-    its parts, which pickle must be able to import.
+    its parts, which pickle must be able to import: it never can C functions.
 
     Examples
     --------
     >>> import numpy as np, cybptt
-    >>> sine = cybptt.Activation("sine", np.sin, np.cos)
+    >>> sine = cybptt.Activation("sine", np.sin, np.cos)  # ufuncs
     >>> rnn = cybptt.RNN(2, 3, 2, activation=sine)
     >>> rnn.activation.function(np.array([0.0]))
     array([0.])
+
+    A C function would come from a library; ctypes makes one of Python, too:
+
+    >>> import ctypes
+    >>> T = ctypes.POINTER(ctypes.c_double)
+    >>> @ctypes.CFUNCTYPE(None, T, T, ctypes.c_ssize_t)
+    ... def double(a, out, n):
+    ...     for i in range(n):
+    ...         out[i] = 2 * a[i]
+    >>> line = cybptt.Activation("2a", {np.float64: double}, lambda a: np.full_like(a, 2))
+    >>> line.function(np.array([3.0]))
+    array([6.])
     """
 
     name: str
@@ -66,8 +91,8 @@ class Activation:
 
     def __post_init__(self) -> None:
         check_name(self.name)
-        check_callable("function", self.function)
-        check_callable("derivative", self.derivative)
+        for part in ("function", "derivative"):
+            object.__setattr__(self, part, elementwise(part, getattr(self, part)))
         choice("derivative_of", self.derivative_of, ("input", "output"))
 
     def __hash__(self) -> int:
@@ -117,16 +142,18 @@ def register_activation(
     ----------
     name : str
         The name, for ``RNN(activation=name)``.
-    function : callable
+    function : callable, ufunc or dict of C functions
         ``function(a)`` → h: elementwise, a new array of a's shape and dtype (float32 or float64).
-    derivative : callable
+        `Activation` says more of the three kinds.
+    derivative : callable, ufunc or dict of C functions
         f′, likewise: ``derivative(a)``, or ``derivative(h)`` with ``derivative_of="output"``. In
         :eq:`C.1` it multiplies ∇h to give ∇a.
     derivative_of : {"input", "output"}
         What the derivative is a function of.
     check : bool
         Hold the derivative against finite differences of the function at many points, and see that
-        shape and dtype are kept, that two calls give the same, and that nothing is written to.
+        shape and dtype are kept, that two calls give the same, and that nothing is written to. It
+        needs float64; float32 too, but of C functions that are for float64 alone.
     replace : bool
         Take the place of an activation of that name. Models made before keep theirs.
 
@@ -141,7 +168,8 @@ def register_activation(
         If the check finds something wrong: where, and by how much. At a kink either one-sided
         derivative will do.
     ValueError, TypeError
-        For a name that is taken, empty or has parentheses, or functions that can't be called.
+        For a name that is taken, empty or has parentheses, or functions that can't be called, as
+        for `Activation`.
 
     Examples
     --------
@@ -238,40 +266,6 @@ def registered(activation: Activation) -> bool:
     if not isinstance(activation, Activation):
         raise wrong_type("activation", describe(activation), "a cybptt.Activation")
     return _registry.holds(activation)
-
-
-# ------------------------------------------------------------------ what losses need, too
-
-
-def check_name(name: str) -> None:
-    """Refuse what can't be a plugin's name."""
-    if not isinstance(name, str):
-        raise wrong_type("name", describe(name), "a str that is not empty")
-    if not name.strip():
-        raise wrong_value("name", repr(name), "a str that is not empty")
-
-
-def check_callable(part: str, function: Any) -> None:
-    """Refuse what can't be called."""
-    if not callable(function):
-        raise wrong_type(part, describe(function), "a callable that takes and gives arrays")
-
-
-def check_picklable(kind: str, name: str, parts: dict[str, Any]) -> None:
-    """Raise an error that names the plugin and the part that can't be pickled."""
-    for part, function in parts.items():
-        try:
-            pickle.dumps(function)
-        except Exception as error:
-            raise pickle.PicklingError(
-                f"{kind} {name!r}: {part}: got {describe(function)}, need one that pickle can"
-                f" import, or a registered {kind} ({type(error).__name__}: {error})"
-            ) from error
-
-
-def with_parameter(name: str, default: float, value: float) -> str:
-    """A factory's name for what it makes: plain for the default, otherwise name(value)."""
-    return name if value == default else f"{name}({value!r})"
 
 
 def _expression(name: str) -> str:

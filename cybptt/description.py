@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from cybptt import _core, activations, losses
 from cybptt import _validate as check
-from cybptt import activations, losses
 from cybptt.activations import Activation
 from cybptt.losses import Loss
 from cybptt.parameters import Parameters
@@ -35,6 +35,7 @@ class Description:
     """The immutable part of an `RNN`: see there."""
 
     __slots__ = (
+        "_plans",
         "activation",
         "feedback",
         "inputs",
@@ -57,6 +58,8 @@ class Description:
     feedback: str
     inputs: str
     shapes: Mapping[str, tuple[int, ...]]
+    # What `_whole_pass` has made of it, by dtype and by whether ŷ is linked.
+    _plans: dict[tuple[np.dtype[Any], bool], _core.Plan | None]
 
     def __init__(
         self,
@@ -117,6 +120,7 @@ class Description:
                 f"{fields['n_inputs']}, {fields['n_hidden']}, {n_outputs}",
                 "sizes whose parameters fit in memory",
             )
+        fields["_plans"] = {}
         for name, value in fields.items():
             object.__setattr__(self, name, value)
 
@@ -256,7 +260,7 @@ class Description:
 
         Notes
         -----
-        It has no equation: it names the parameters of :eq:`10.8`, :eq:`10.10` and C.4.
+        It has no equation: it names the parameters of :eq:`10.8`, :eq:`10.10` and :eq:`C.4`.
 
         Examples
         --------

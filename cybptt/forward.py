@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cybptt import _generate, _inputs, _passes
+from cybptt import _generate, _inputs, _passes, _whole_pass
 from cybptt import _validate as check
 from cybptt.description import Description
 from cybptt.parameters import Parameters
@@ -38,11 +38,15 @@ class Forward(Description):
         teacher_forcing: ArrayLike | None = None,
         seed: Seed = None,
     ) -> Trace:
-        """Compute every node of every step: :eq:`10.8` to :eq:`10.11`, C.4 and C.5.
+        """Compute every node of every step: :eq:`10.8` to :eq:`10.11`, :eq:`C.4` and :eq:`C.5`.
+
+        Teacher forcing gives step t the true y(t−1), as the likelihood of :eq:`10.15`–:eq:`10.16`
+        has it.
 
         With output recurrence and teacher forcing at all steps there is no loop over time: u(t) =
-        y(t−1) is known for all t before the pass, a(t) has no path from step t−1 (C.8), and all
-        steps are computed at once. That is the time-parallel training of figure 10.6.
+        y(t−1) is known for all t before the pass, a(t) has no path from step t−1
+        (:eq:`C.8`), and all steps are computed at once. That is the time-parallel training of
+        figure 10.6.
 
         Parameters
         ----------
@@ -135,6 +139,7 @@ class Forward(Description):
         y0: ArrayLike | None = None,
         state: State | None = None,
         lengths: ArrayLike | None = None,
+        link: bool = True,
     ) -> Array:
         """Compute ŷ, running free: :eq:`10.11`, by :eq:`10.8` to :eq:`10.10`.
 
@@ -142,6 +147,8 @@ class Forward(Description):
         ----------
         params, x, h0, y0, state, lengths
             As in `forward`.
+        link : bool
+            False: o itself, of which a logarithm of probabilities is made without loss.
 
         Returns
         -------
@@ -160,9 +167,18 @@ class Forward(Description):
         >>> rnn.predict(rnn.init(0), np.ones((6, 2, 1))).sum(axis=1)
         array([1., 1.])
         """
-        run = self._forward(self._own(params), x, h0, None, y0, state, lengths, None, None)
+        dtype = self._own(params).dtype
+        link = check.boolean("link", link)
+        plan = _whole_pass.plan(self, dtype, link)
+        if plan is not None and plan.predicts:
+            layout, rows = _inputs.sequences(self, dtype, x, lengths)
+            start = _inputs.start(self, layout, dtype, h0, y0, state)
+            y_hat = _whole_pass.predict(plan, params, layout, rows, start)
+            if y_hat is not None:
+                return layout.unsort(y_hat) if self.outputs == "last" else layout.unpack(y_hat)
+        run = self._forward(params, x, h0, None, y0, state, lengths, None, None)
         # Not a view on the pass's other nodes: those can go.
-        return np.array(Trace(run).y_hat)
+        return np.array(Trace(run).y_hat if link else Trace(run).o)
 
     def step(
         self, params: Parameters, x_t: ArrayLike, state: State | None = None
@@ -227,7 +243,7 @@ class Forward(Description):
         """Let the model run on what it has said itself: figure 10.6, in use.
 
         With hidden recurrence y(t) comes back as x(t+1) of :eq:`10.8`, so I must be O. With output
-        recurrence y(t) comes back as u(t+1) of C.5.
+        recurrence y(t) comes back as u(t+1) of :eq:`C.5`.
 
         Parameters
         ----------

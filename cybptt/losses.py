@@ -14,8 +14,16 @@ from typing import Any
 from numpy.typing import NDArray
 
 from cybptt import _core, _draws
+from cybptt._plugin_parts import (
+    check_callable,
+    check_function,
+    check_name,
+    check_picklable,
+    loss_parts,
+    value_range,
+    with_parameter,
+)
 from cybptt._validate import choice, describe, positive_number, wrong_type, wrong_value
-from cybptt.activations import check_callable, check_name, check_picklable, with_parameter
 from cybptt.registry import Registry
 
 __all__ = ["Loss", "get", "huber", "names", "register_loss", "registered"]
@@ -26,7 +34,7 @@ Function = Callable[..., Array]
 
 @dataclass(frozen=True, eq=True, repr=False)
 class Loss:
-    """A loss: the terms L(t) of :eq:`10.12`, their gradients, and what they make of o.
+    """A loss: the terms L(t) of :eq:`10.13`, their gradients, and what they make of o.
 
     Its functions take rows: each row is one step of one sequence, and what is returned for it
     depends on it alone. They must not write to their arguments.
@@ -35,15 +43,16 @@ class Loss:
     ----------
     name : str
         What it is called in messages, and registered under.
-    value : callable
+    value : callable, ufunc or dict of C functions
         ``value(o, y)`` → L(t), (N,), of o's dtype. o is (N, O); y is labels (N,), or values (N, O).
-    gradient : callable
+        Of a ufunc of (o, y), L(t) is the sum over the outputs.
+    gradient : callable, ufunc or dict of C functions
         ``gradient(o, y)`` → ∇_o L(t), (N, O), :eq:`10.18`.
     link : callable, optional
         ``link(o)`` → ŷ, (N, O), :eq:`10.11`. None: ŷ is o.
     link_vjp : callable, optional
-        ``link_vjp(o, y_hat, cotangent)`` → Jᵀ cotangent, (N, O), J the link's Jacobian; C.6 needs
-        it, for ``feedback="y_hat"``.
+        ``link_vjp(o, y_hat, cotangent)`` → Jᵀ cotangent, (N, O), J the link's Jacobian; :eq:`C.6`
+        needs it, for ``feedback="y_hat"``.
     sample : callable, optional
         ``sample(o, generator)`` → a draw of y from the loss's distribution, to generate.
     mode : callable, optional
@@ -56,11 +65,17 @@ class Loss:
     Raises
     ------
     ValueError, TypeError
-        For an empty name, or functions that can't be called. The gradient is checked against the
-        value when the object is registered, not when it is made.
+        For an empty name, functions that can't be called, ufuncs of classes or without a loop for
+        floats, C functions of another signature or NULL. The gradient is checked against the value
+        when the object is registered, not when it is made.
 
     Notes
     -----
+    The three kinds are those of `Activation`. A C function is ``void (const T *o, const T *y, T
+    *value, T *grad_o, intptr_t N, intptr_t O)``, with ``const intptr_t *y`` for classes, which are
+    in range. Where ``value`` or ``grad_o`` is NULL it is not wanted. Where one dict is given for
+    both, both may be had in one call. A link or its vjp may be a ufunc, but no C function.
+
     Immutable; two are equal if their parts are. A registered one is pickled by its name, another by
     its parts, which pickle must be able to import.
 
@@ -75,6 +90,30 @@ class Loss:
     >>> rnn = cybptt.RNN(2, 3, 2, loss=absolute)
     >>> rnn.loss.value(np.array([[1.0, 2.0]]), np.array([[0.0, 0.0]]))
     array([3.])
+
+    Ufuncs of one output and its target, the first summed over the outputs:
+
+    >>> def slope(o, y):
+    ...     return 1 / (1 + np.exp(y - o))
+    >>> log_sum = cybptt.Loss("logaddexp", np.logaddexp, slope)
+    >>> log_sum.value(np.zeros((1, 2)), np.zeros((1, 2)))
+    array([1.38629436])
+
+    C functions, made of Python by ctypes for the sake of the example:
+
+    >>> import ctypes
+    >>> T, n = ctypes.POINTER(ctypes.c_double), ctypes.c_ssize_t
+    >>> @ctypes.CFUNCTYPE(None, T, T, T, T, n, n)
+    ... def of_first(o, y, value, gradient, N, O):
+    ...     for i in range(N * O):
+    ...         first = i % O == 0
+    ...         if value and first:
+    ...             value[i // O] = (o[i] - y[i]) ** 2 / 2
+    ...         if gradient:
+    ...             gradient[i] = (o[i] - y[i]) * first
+    >>> first = cybptt.Loss("first", {np.float64: of_first}, {np.float64: of_first})
+    >>> first.gradient(np.array([[5.0, 5.0]]), np.array([[2.0, 2.0]]))
+    array([[3., 0.]])
     """
 
     name: str
@@ -89,15 +128,19 @@ class Loss:
 
     def __post_init__(self) -> None:
         check_name(self.name)
-        for part in ("value", "gradient"):
-            check_callable(part, getattr(self, part))
-        for part in ("link", "link_vjp", "sample", "mode"):
+        choice("targets", self.targets, ("values", "classes"))
+        value, gradient = loss_parts(self.value, self.gradient, self.targets)
+        object.__setattr__(self, "value", value)
+        object.__setattr__(self, "gradient", gradient)
+        for part, n_in in {"link": 1, "link_vjp": 3}.items():
+            if getattr(self, part) is not None:
+                check_function(part, getattr(self, part), n_in)
+        for part in ("sample", "mode"):
             if getattr(self, part) is not None:
                 check_callable(part, getattr(self, part))
         if self.link_vjp is not None and self.link is None:
             raise wrong_value("link_vjp", describe(self.link_vjp), "None without a link")
-        choice("targets", self.targets, ("values", "classes"))
-        object.__setattr__(self, "target_range", _range(self.target_range))
+        object.__setattr__(self, "target_range", value_range(self.target_range))
 
     def __hash__(self) -> int:
         return hash((Loss, self.name))
@@ -128,19 +171,6 @@ class Loss:
         }
 
 
-def _range(value: Any) -> tuple[float, float]:
-    need = "two numbers, the smallest and the largest y"
-    try:
-        if isinstance(value, str | bytes):
-            raise TypeError
-        low, high = (float(bound) for bound in value)
-    except (TypeError, ValueError):
-        raise wrong_type("target_range", describe(value), need) from None
-    if not low < high:
-        raise wrong_value("target_range", describe(value), need)
-    return low, high
-
-
 def _check(loss: Loss) -> None:
     from cybptt._plugin_checks import check_loss  # only where it is wanted: a quicker import
 
@@ -164,7 +194,7 @@ def register_loss(
     check: bool = True,
     replace: bool = False,
 ) -> Loss:
-    """Make a loss known by a name, the L(t) of :eq:`10.12`.
+    """Make a loss known by a name, the L(t) of :eq:`10.13`.
 
     Parameters
     ----------
@@ -189,7 +219,8 @@ def register_loss(
     DerivativeError
         If the check finds something wrong: where, and by how much.
     ValueError, TypeError
-        For a name that is taken, empty or has parentheses, or functions that can't be called.
+        For a name that is taken, empty or has parentheses, or functions that can't be called, as
+        for `Loss`.
 
     Examples
     --------
@@ -227,7 +258,7 @@ def get(name: str) -> Loss:
 
     Notes
     -----
-    It has no equation; what it returns is the L(t) of :eq:`10.12`.
+    It has no equation; what it returns is the L(t) of :eq:`10.13`.
 
     Examples
     --------
@@ -294,7 +325,7 @@ def registered(loss: Loss) -> bool:
 
 
 def huber(delta: float = 1.0) -> Loss:
-    """Make a Huber loss: ½ (o − y)² within δ of y, δ (|o − y| − ½ δ) beyond; an L(t) of 10.12.
+    """Make a Huber loss: ½ (o − y)² within δ of y, δ (abs(o − y) − ½ δ) beyond; an L(t) of 10.13.
 
     Parameters
     ----------
@@ -314,7 +345,7 @@ def huber(delta: float = 1.0) -> Loss:
 
     Notes
     -----
-    A term of :eq:`10.12`, summed over the outputs.
+    A term of :eq:`10.13`, summed over the outputs.
 
     References
     ----------

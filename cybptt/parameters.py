@@ -21,7 +21,7 @@ class Parameters(Mapping[str, Array]):
     """U, W, V, b, c (and R) of one model, as views on one flat vector.
 
     Made by `RNN.init` and `RNN.parameters`; the vector is always a copy of what was given. It has
-    no equation of its own: the letters are those of :eq:`10.8`, :eq:`10.10` and C.4.
+    no equation of its own: the letters are those of :eq:`10.8`, :eq:`10.10` and :eq:`C.4`.
 
     Parameters
     ----------

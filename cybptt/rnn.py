@@ -7,23 +7,27 @@ arguments are checked, once, and handed to the passes; nothing is computed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cybptt import _checkpoint, _inputs, _passes
+from cybptt import _checkpoint, _inputs, _passes, _threads, _whole_pass
 from cybptt import _validate as check
 from cybptt.forward import Forward, Seed
 from cybptt.parameters import Parameters
 from cybptt.trace import Gradients, State, Trace
+from cybptt.workspace import Workspace
+
+if TYPE_CHECKING:
+    from cybptt._explain import Explanation
 
 Array = NDArray[Any]
 Reduction = Literal["sum", "mean"] | float
 
 
 class Options(TypedDict, total=False):
-    """The keyword arguments of `RNN.value_and_grad`, but return_state."""
+    """The keyword arguments of `RNN.value_and_grad`, but return_state and state_at."""
 
     h0: ArrayLike | None
     y0: ArrayLike | None
@@ -36,6 +40,7 @@ class Options(TypedDict, total=False):
     checkpoint: int | Literal["auto"] | None
     n_threads: int | None
     out: Parameters | None
+    workspace: Workspace | None
 
 
 class RNN(Forward):
@@ -53,7 +58,7 @@ class RNN(Forward):
     activation : str or Activation
         f of :eq:`10.9`: a registered name or an object.
     loss : str or Loss
-        L(t) of :eq:`10.12` and ŷ of :eq:`10.11`: a registered name or an object.
+        L(t) of :eq:`10.13` and ŷ of :eq:`10.11`: a registered name or an object.
     recurrence : {"hidden", "output", "both"}
         What reaches the next step: h (figure 10.3), the output (figure 10.4), or both.
     outputs : {"all", "last"}
@@ -81,13 +86,14 @@ class RNN(Forward):
     -----
     At each step, with ``recurrence="hidden"``::
 
-        a(t) = b + W h(t−1) + U x(t)        10.8
-        h(t) = f(a(t))                      10.9
-        o(t) = c + V h(t)                   10.10
-        ŷ(t) = softmax(o(t))                10.11, or the loss's own link
+        a(t) = b + W h(t−1) + U x(t)   10.8
+        h(t) = f(a(t))                 10.9
+        o(t) = c + V h(t)             10.10
+        ŷ(t) = softmax(o(t))          10.11
 
-    With output recurrence a(t) = b + W u(t) + U x(t), u(t) what is fed back; with both, + R u(t)
-    stands beside W h(t−1): C.4 and C.5.
+    Another loss has another link in the place of the softmax. With output recurrence a(t) = b +
+    W u(t) + U x(t), u(t) what is fed back; with both, + R u(t) stands beside W h(t−1):
+    :eq:`C.4` and :eq:`C.5`.
 
     :eq:`10.8` and its like are numbers of Goodfellow, Bengio and Courville, *Deep Learning*, MIT
     Press 2016, section 10.2; C.1 to C.9 are this library's, for what the section leaves to its
@@ -111,7 +117,7 @@ class RNN(Forward):
     # -------------------------------------------------------------- the loss
 
     def step_losses(self, trace: Trace, y: ArrayLike) -> Array:
-        """Compute L(t) of each sequence: the terms of :eq:`10.12`.
+        """Compute L(t) of each sequence: the terms of :eq:`10.13` and :eq:`10.14`.
 
         Parameters
         ----------
@@ -199,6 +205,9 @@ class RNN(Forward):
     ) -> Gradients:
         """Compute the gradient of every node and parameter: :eq:`10.17` to :eq:`10.28`.
 
+        And what the section leaves to its reader: :eq:`C.1` to :eq:`C.3`; :eq:`C.6` to :eq:`C.8`
+        with an output recurrence; :eq:`C.9` with one output at the end.
+
         Parameters
         ----------
         trace : Trace
@@ -235,8 +244,8 @@ class RNN(Forward):
     ) -> Gradients:
         """Compute all gradients from cotangents of o and h: :eq:`10.19` to :eq:`10.28`.
 
-        What `backward` does with the gradient of a loss, for any function of o and h: how other
-        tools plug in.
+        What `backward` does with the gradient of a loss, :eq:`C.1` to :eq:`C.3` and :eq:`C.6` to
+        :eq:`C.9` with it, for any function of o and h: how other tools plug in.
 
         Parameters
         ----------
@@ -327,6 +336,7 @@ class RNN(Forward):
         y: ArrayLike,
         *,
         return_state: Literal[True],
+        state_at: int | None = None,
         **options: Unpack[Options],
     ) -> tuple[float, Parameters, State]: ...
 
@@ -345,14 +355,16 @@ class RNN(Forward):
         teacher_forcing: ArrayLike | None = None,
         seed: Seed = None,
         return_state: bool = False,
+        state_at: int | None = None,
         checkpoint: int | Literal["auto"] | None = None,
         n_threads: int | None = None,
         out: Parameters | None = None,
+        workspace: Workspace | None = None,
     ) -> tuple[float, Parameters] | tuple[float, Parameters, State]:
-        """Compute L and every parameter's gradient: :eq:`10.12`, and :eq:`10.22` to :eq:`10.28`.
+        """Compute L, :eq:`10.12` to :eq:`10.14`, and its gradient, :eq:`10.17` to :eq:`10.28`.
 
-        `forward`, `total_loss` and `backward` in one, without the nodes: what a training loop
-        calls.
+        `forward`, `total_loss` and `backward` in one, without the nodes: the gradient is every
+        parameter's, and this is what a training loop calls.
 
         Parameters
         ----------
@@ -370,14 +382,23 @@ class RNN(Forward):
             As in `forward`.
         return_state : bool
             Also return where the sequences stand at their ends.
+        state_at : int, optional
+            0 … T: return where they stand after so many steps instead. A chunk that overlaps this
+            one goes on from there, as in :class:`cybptt.data.Chunks`.
         checkpoint : int, "auto" or None
             Keep the states of every so many steps at least and compute the others again on the way
             back: less memory, more time, the same bits. "auto" keeps of the order of √T.
         n_threads : int or None
-            At most so many threads; the result has the same bits for any number. This version
-            computes on one.
+            At most so many threads; the result has the same bits for any number. None is what the
+            process may run on, at most CYBPTT_NUM_THREADS and OMP_NUM_THREADS, as they are when
+            first needed; one in a worker of multiprocessing's. Small work stays on one, and so do
+            a plugin in Python or of ufuncs, and outputs that run free.
         out : Parameters, optional
             Written with the gradient, and returned as it: of this model and of params's dtype.
+        workspace : Workspace, optional
+            Memory to compute in, kept from call to call: a training loop's steps then ask the
+            system for none. It serves one call at a time. A plugin in Python, and outputs that run
+            free, do without it.
 
         Returns
         -------
@@ -401,35 +422,45 @@ class RNN(Forward):
         (1.3863, array([-1.,  1.]))
         """
         dtype = self._own(params).dtype
+        threads = _threads.default() if n_threads is None else _threads.count(n_threads)
+        if workspace is not None and not isinstance(workspace, Workspace):
+            raise check.wrong_type("workspace", check.describe(workspace), "a Workspace, or None")
+        self._check_out(out, params)
+        plan = _whole_pass.plan(self, dtype)
+        grad = Parameters(self, np.empty_like(params.vector)) if out is None else out
+        options = (y0, lengths, weights, teacher_forcing, seed, checkpoint, state_at)
+        if plan is not None and all(option is None for option in options):
+            answer = _whole_pass.quick(
+                plan, params, x, y, h0, state, return_state, reduction, threads, grad, workspace
+            )
+            if answer is not None:
+                return answer
         check.seed("seed", seed)
         return_state = check.boolean("return_state", return_state)
-        if n_threads is not None:
-            check.integer("n_threads", n_threads, 1)
-        self._check_out(out, params)
         layout, rows = _inputs.sequences(self, dtype, x, lengths)
+        if state_at is not None:
+            state_at = check.integer("state_at", state_at, 0, layout.T)
+            if not return_state:
+                raise check.wrong_value("state_at", repr(state_at), "None without return_state")
         start = _inputs.start(self, layout, dtype, h0, y0, state)
         given = _inputs.targets(self, layout, dtype, y)
         factor = _inputs.factors(self, layout, weights, reduction)
         objective = _passes.Objective.of(self, given, factor)
         fed = _inputs.feeding(self, layout, start, given, teacher_forcing, seed, dtype)
-        grad = Parameters(self, np.zeros_like(params.vector))
-        if checkpoint is None:
-            # a is kept only where the activation's derivative is a function of it.
-            keep_a = self.activation.derivative_of == "input"
-            run = _passes.forward(self, params, layout, rows, start, fed, given, keep_a)
-            loss = objective.total(run.o)
-            nodes = _passes.backward(run, objective.gradient(run.o))
-            _passes.add_parameter_gradients(run, nodes, grad)
-            end = run.state() if return_state else None
-        else:
-            steps = _checkpoint.segment_steps(layout, checkpoint)
+        steps = None if checkpoint is None else _checkpoint.segment_steps(layout, checkpoint)
+        done = None
+        if plan is not None and (fed is None or fed.free is None):
+            done = _whole_pass.value_and_grad(
+                plan, params, layout, rows, start, fed, given, factor, steps, state_at, threads,
+                grad, workspace,
+            )  # fmt: skip
+        if done is None:
             whole = _checkpoint.Whole(self, params, layout, rows, start, fed, given, objective)
-            loss, end_of = _checkpoint.value_and_grad(whole, steps, grad)
-            end = end_of() if return_state else None
-        if out is not None:
-            out.vector[...] = grad.vector
-            grad = out
-        return (loss, grad, end) if return_state else (loss, grad)  # type: ignore[return-value]
+            done = _checkpoint.value_and_grad(whole, steps, state_at, grad)
+        loss, end = done
+        if return_state:
+            return loss, grad, _passes.state(end, layout)
+        return loss, grad
 
     def objective(
         self, x: ArrayLike, y: ArrayLike, **options: Any
@@ -441,12 +472,13 @@ class RNN(Forward):
         x, y : array_like
             As in `value_and_grad`.
         **options
-            The keyword arguments of `value_and_grad`, but ``return_state`` and ``out``.
+            The keyword arguments of `value_and_grad`, but ``return_state``, ``state_at`` and
+            ``out``.
 
         Returns
         -------
         callable
-            ``fun(vector) -> (loss, gradient)``: float, and ndarray (n,); :eq:`10.12` and
+            ``fun(vector) -> (loss, gradient)``: float, and ndarray (n,); :eq:`10.13` and
             :eq:`10.22` to :eq:`10.28`. It may be handed to ``scipy.optimize.minimize`` with
             ``jac=True``.
 
@@ -481,6 +513,77 @@ class RNN(Forward):
             return loss, grad.vector
 
         return fun
+
+    # -------------------------------------------------------------- in words and numbers
+
+    def explain(
+        self,
+        params: Parameters,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        h0: ArrayLike | None = None,
+        y0: ArrayLike | None = None,
+        state: State | None = None,
+        lengths: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
+        reduction: Reduction = "sum",
+        teacher_forcing: ArrayLike | None = None,
+        seed: Seed = None,
+        decimals: int = 4,
+        limit: int = 6,
+    ) -> Explanation:
+        """Walk through a forward and a backward pass: :eq:`10.8` to :eq:`10.28`, with the numbers.
+
+        Each equation that the model's pattern needs, C.1 to C.9 among them, with what it does in
+        plain words and with the numbers of this pass in it. Print what comes back, or show it in a
+        notebook. It is for small models and few steps.
+
+        Parameters
+        ----------
+        params, x, y, h0, y0, state, lengths, weights, reduction, teacher_forcing, seed
+            As in `value_and_grad`.
+        decimals : int
+            1 … 12, to which numbers are rounded.
+        limit : int
+            The most inputs, hidden units and outputs, and the most steps, those of all sequences
+            together, that are shown.
+
+        Returns
+        -------
+        Explanation
+
+        Raises
+        ------
+        ValueError, TypeError, PluginError
+            As `value_and_grad`; for a model or an x above the limit; and where there is no step, no
+            hidden unit or no output.
+        RuntimeError
+            Where a number of the pass is not what its equation gives: there is a mistake then.
+
+        Examples
+        --------
+        >>> import cybptt
+        >>> rnn = cybptt.RNN(1, 1, None, loss="squared_error")
+        >>> params = rnn.parameters(U=[[1.0]], W=[[0.5]], b=[0.0])
+        >>> walk = rnn.explain(params, [[1.0], [0.0]], [[1.0], [0.0]])
+        >>> text = str(walk)
+        >>> print(text[text.index("a(2) =") : text.index("h(2) =")].strip())
+        a(2) = b + W h(1) + U x(2)                                            (10.8)
+             = [ 0 ] + [ 0.5 ] [ 0.7616 ] + [ 1 ] [ 0 ] = [ 0.3808 ]
+        """
+        from cybptt import _explain  # which few programs need
+
+        check.integer("decimals", decimals, 1, 12)
+        _explain.check_sizes(self, x, limit)
+        if y is None:
+            raise check.wrong_type("y", "None", "the targets")
+        fed = None if self.recurrence == "hidden" else y
+        trace = self.forward(
+            params, x, h0=h0, y=fed, y0=y0, state=state, lengths=lengths,
+            teacher_forcing=teacher_forcing, seed=seed,
+        )  # fmt: skip
+        return _explain.explain(trace, y, weights, reduction, decimals)
 
     # -------------------------------------------------------------- whose is it
 

@@ -47,30 +47,39 @@ def pad(sequences: Sequence[ArrayLike]) -> tuple[Array, Array]:
     >>> lengths
     array([3, 1])
     """
+    arrays = arrays_of("sequences", sequences)
+    lengths = np.array([len(array) for array in arrays], np.intp)
+    shape = (int(lengths.max()), len(arrays), *arrays[0].shape[1:])
+    check.check_size("sequences", *shape)
+    x = np.zeros(shape, np.result_type(*arrays))
+    for i, array in enumerate(arrays):
+        x[: len(array), i] = array
+    return x, lengths
+
+
+def arrays_of(name: str, sequences: Any) -> list[Array]:
+    """Each sequence as an array, looked at as `pad` says."""
     need = "a list of arrays of shape (T_i, I) or (T_i,)"
     try:
         items = list(sequences)
     except TypeError:
-        raise check.wrong_type("sequences", check.describe(sequences), need) from None
+        raise check.wrong_type(name, check.describe(sequences), need) from None
     if isinstance(sequences, str | bytes) or not items:
-        raise check.wrong_value("sequences", check.describe(sequences), f"{need}, one at least")
+        raise check.wrong_value(name, check.describe(sequences), f"{need}, one at least")
     arrays = []
     for i, item in enumerate(items):
-        array = check.array(f"sequences[{i}]", item, "biuf", "numbers of shape (T_i, I) or (T_i,)")
+        array = check.array(f"{name}[{i}]", item, "biuf", "numbers of shape (T_i, I) or (T_i,)")
         if array.ndim not in (1, 2) or array.shape[1:] != np.shape(items[0])[1:]:
-            first = f"as sequences[0], of shape {np.shape(items[0])}"
+            first = f"as {name}[0], of shape {np.shape(items[0])}"
             raise check.wrong_value(
-                f"sequences[{i}]", check.describe(array), f"(T_i, I) or (T_i,), {first}"
+                f"{name}[{i}]", check.describe(array), f"(T_i, I) or (T_i,), {first}"
             )
         arrays.append(array)
-    lengths = np.array([len(array) for array in arrays], np.intp)
-    shape = (int(lengths.max()), len(arrays), *arrays[0].shape[1:])
-    check.check_size("sequences", *shape)
     # An empty list is of no dtype in particular.
     typed = [
-        a for a, item in zip(arrays, items, strict=True) if a.size or isinstance(item, np.ndarray)
+        array
+        for array, item in zip(arrays, items, strict=True)
+        if array.size or isinstance(item, np.ndarray)
     ]
-    x = np.zeros(shape, np.result_type(*typed) if typed else np.intp)
-    for i, array in enumerate(arrays):
-        x[: len(array), i] = array
-    return x, lengths
+    dtype = np.result_type(*typed) if typed else np.dtype(np.intp)
+    return [array if array.size else array.astype(dtype) for array in arrays]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from cybptt import _validate as check
+
 if TYPE_CHECKING:
     from cybptt._passes import Pass
     from cybptt.parameters import Parameters
@@ -27,7 +29,8 @@ def read_only(array: Array) -> Array:
 class State:
     """Where a sequence stands between two calls; ``state=`` goes on from it.
 
-    It has no equation: it is what the next step's 10.8 (and C.5) takes from the steps before.
+    It has no equation: it is what the next step's :eq:`10.8` (and :eq:`C.5`) takes from the steps
+    before.
 
     Attributes
     ----------
@@ -122,6 +125,37 @@ class Trace:
         """Where the sequences stand at their ends."""
         return self._run.state()
 
+    def state_at(self, step: int) -> State:
+        """Where the sequences stand after so many steps, for another pass to go on from.
+
+        It has no equation: it is `state`, read earlier.
+
+        Parameters
+        ----------
+        step : int
+            0 … T. A sequence that has ended by then stands at its end.
+
+        Returns
+        -------
+        State
+
+        Raises
+        ------
+        ValueError, TypeError
+            For another step.
+
+        Examples
+        --------
+        >>> import cybptt, numpy as np
+        >>> rnn = cybptt.RNN(1, 2, 3)
+        >>> params, x = rnn.init(0), np.ones((4, 1))
+        >>> trace = rnn.forward(params, x)
+        >>> rest = rnn.forward(params, x[3:], state=trace.state_at(3))
+        >>> np.array_equal(rest.h[-1], trace.h[-1])
+        True
+        """
+        return self._run.state(check.integer("step", step, 0, self._run.layout.T))
+
     def _outwards(self, rows: Array) -> Array:
         layout = self._run.layout
         return layout.unsort(rows) if self.rnn.outputs == "last" else layout.unpack(rows)
@@ -139,19 +173,19 @@ class Gradients:
     Attributes
     ----------
     parameters : Parameters
-        ∇_U, ∇_W, ∇_V, ∇_b, ∇_c and ∇_R, :eq:`10.22`–:eq:`10.28` and C.7.
+        ∇_U, ∇_W, ∇_V, ∇_b, ∇_c and ∇_R, :eq:`10.22`–:eq:`10.28` and :eq:`C.7`.
     o : ndarray, the shape of `Trace.o`
-        :eq:`10.18`, and C.6 where o was fed back.
+        :eq:`10.18`, and :eq:`C.6` where o was fed back.
     h : ndarray, shape (T, B, H)
         :eq:`10.19` and :eq:`10.21`.
     a : ndarray, shape (T, B, H)
-        C.1.
+        :eq:`C.1`.
     x : ndarray, shape (T, B, I), or None for tokens
-        C.2.
+        :eq:`C.2`.
     h0 : ndarray, shape (B, H)
-        C.3.
+        :eq:`C.3`.
     y0 : ndarray, shape (B, O), or None with ``recurrence="hidden"``
-        C.7; for a label, the gradient of its one-hot vector.
+        :eq:`C.7`; for a label, the gradient of its one-hot vector.
 
     For a single sequence all these lack the B axis. Past a sequence's length they are 0.
 

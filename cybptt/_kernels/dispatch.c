@@ -1,4 +1,7 @@
-/* Which kernels this build has and this processor runs, the best first. */
+/* Which kernels this build has and this processor runs, the best first.
+ *
+ * Each of them has been executed by the tests in tests/kernels_c: on x86-64 by the processor, NEON
+ * by an emulator. One that nothing has executed does not belong in the table. */
 #include <stddef.h>
 
 #include "kernels.h"
@@ -17,6 +20,13 @@ static int has_avx512(void)
 #define VARIANTS(suffix)                                                                           \
     {has_avx512, &cybptt_##suffix##_avx512}, {has_avx2, &cybptt_##suffix##_avx2},
 #define EXTERN(suffix) extern const kernels_##suffix cybptt_##suffix##_avx512, cybptt_##suffix##_avx2;
+#elif defined(__aarch64__) && defined(__GNUC__)
+static int has_neon(void)
+{
+    return 1;
+}
+#define VARIANTS(suffix) {has_neon, &cybptt_##suffix##_neon},
+#define EXTERN(suffix) extern const kernels_##suffix cybptt_##suffix##_neon;
 #else
 #define VARIANTS(suffix)
 #define EXTERN(suffix)

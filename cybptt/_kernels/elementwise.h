@@ -29,6 +29,7 @@
  * LN2_HI ends in so many zeros that n LN2_HI is exact for every exponent n. */
 #if IS_FLOAT
 #define WORD uint32_t
+#define SIGNED int32_t
 #define MANTISSA 23
 #define BIAS 127
 #define ROUND 0x1.8p23f
@@ -41,6 +42,7 @@
 #define SATURATED 20          /* and 1 + exp(-SATURATED) is 1 */
 #else
 #define WORD uint64_t
+#define SIGNED int64_t
 #define MANTISSA 52
 #define BIAS 1023
 #define ROUND 0x1.8p52
@@ -122,6 +124,32 @@ SCALAR real NAME(scalar_exp)(real x)
     const WORD half = n >> 1;
     const real s = NAME(from_bits)(half << MANTISSA), t = NAME(from_bits)((n - half) << MANTISSA);
     return (1 + p) * s * t;
+}
+
+/* log x for x >= 1, not infinite; NaN stays. x = 2^n m, m from sqrt ½ to sqrt 2; with f = m - 1 and
+ * s = f / (2 + f), log m = 2 artanh s = 2 s (1 + s²/3 + s⁴/5 + …), s² < 0.03. Within 2 ulp. */
+SCALAR real NAME(scalar_log)(real x)
+{
+    const WORD bits = NAME(bits_of)(x), half = NAME(bits_of)((real)SQRT_HALF);
+    const WORD n = (bits - half) >> MANTISSA;
+    const real f = NAME(from_bits)(bits - (n << MANTISSA)) - 1, s = f / (f + 2), z = s * s;
+    const real k = (real)(SIGNED)n;
+#if IS_FLOAT
+    real q = (real)2 / 9;
+#else
+    real q = (real)2 / 21;
+    q = q * z + (real)2 / 19;
+    q = q * z + (real)2 / 17;
+    q = q * z + (real)2 / 15;
+    q = q * z + (real)2 / 13;
+    q = q * z + (real)2 / 11;
+    q = q * z + (real)2 / 9;
+#endif
+    q = q * z + (real)2 / 7;
+    q = q * z + (real)2 / 5;
+    q = q * z + (real)2 / 3;
+    const real small = (s * z) * q + k * LN2_LO;
+    return k * LN2_HI + (2 * s + small) + (x - x);
 }
 
 /* e^x - 1 = 2^n p + (2^n - 1) for |x| <= SATURATED; x itself where x is tiny. */
@@ -220,10 +248,10 @@ SCALAR real NAME(silu_slope)(real x)
 /* x is an element of in[0], p the parameter. */
 #define ELEMENTWISE(name, expression)                                                              \
     static void NAME(name)(const real *const *in, real *out, intptr_t rows, intptr_t cols,         \
-                           double parameter)                                                       \
+                           const void *context)                                                    \
     {                                                                                              \
         const real *const values = in[0];                                                          \
-        const real p = (real)parameter;                                                            \
+        const real p = (real)*(const double *)context;                                             \
         const intptr_t n = rows * cols;                                                            \
         (void)p;                                                                                   \
         INDEPENDENT                                                                                \
@@ -232,33 +260,51 @@ SCALAR real NAME(silu_slope)(real x)
             out[i] = (real)(expression);                                                           \
         }                                                                                          \
     }
+/* f' as in ELEMENTWISE, and what C.1 makes of it, in = {x, g}: f'(x) g, with the bits that the
+ * derivative and a product after it have. */
+#define DERIVATIVE(name, expression)                                                               \
+    ELEMENTWISE(name##_derivative, expression)                                                     \
+    static void NAME(name##_pullback)(const real *const *in, real *out, intptr_t rows,             \
+                                      intptr_t cols, const void *context)                          \
+    {                                                                                              \
+        const real *const values = in[0], *const cotangent = in[1];                                \
+        const real p = (real)*(const double *)context;                                             \
+        const intptr_t n = rows * cols;                                                            \
+        (void)p;                                                                                   \
+        INDEPENDENT                                                                                \
+        for (intptr_t i = 0; i < n; i++) {                                                         \
+            const real x = values[i];                                                              \
+            const real slope = (real)(expression);                                                 \
+            out[i] = slope * cotangent[i];                                                         \
+        }                                                                                          \
+    }
 /* A derivative does not hide a NaN. */
 #define UNLESS_NAN(slope) (x != x ? x : (slope))
 
 ELEMENTWISE(tanh, NAME(scalar_tanh)(x))
-ELEMENTWISE(tanh_derivative, 1 - x * x) /* of the output: f'(a) = 1 - h², as in 10.21 */
+DERIVATIVE(tanh, 1 - x * x) /* of the output: f'(a) = 1 - h², as in 10.21 */
 ELEMENTWISE(identity, x)
-ELEMENTWISE(identity_derivative, UNLESS_NAN(1))
+DERIVATIVE(identity, UNLESS_NAN(1))
 ELEMENTWISE(sigmoid, NAME(scalar_sigmoid)(x))
-ELEMENTWISE(sigmoid_derivative, x * (1 - x)) /* of the output */
+DERIVATIVE(sigmoid, x * (1 - x)) /* of the output */
 ELEMENTWISE(relu, x < 0 ? 0 : x)
-ELEMENTWISE(relu_derivative, UNLESS_NAN(x > 0 ? 1 : 0)) /* of the input or the output */
+DERIVATIVE(relu, UNLESS_NAN(x > 0 ? 1 : 0)) /* of the input or the output */
 ELEMENTWISE(leaky_relu, x < 0 ? p * x : x)
-ELEMENTWISE(leaky_relu_derivative, UNLESS_NAN(x > 0 ? 1 : p)) /* of the input; p >= 0: of either */
+DERIVATIVE(leaky_relu, UNLESS_NAN(x > 0 ? 1 : p)) /* of the input; p >= 0: of either */
 ELEMENTWISE(elu, NAME(scalar_elu)(x, p))
-ELEMENTWISE(elu_derivative, x > 0 ? 1 : p * NAME(scalar_exp)(x))
+DERIVATIVE(elu, x > 0 ? 1 : p * NAME(scalar_exp)(x))
 ELEMENTWISE(softplus, NAME(scalar_softplus)(x))
-ELEMENTWISE(softplus_derivative, NAME(scalar_sigmoid)(x))
+DERIVATIVE(softplus, NAME(scalar_sigmoid)(x))
 ELEMENTWISE(softsign, NAME(scalar_softsign)(x))
-ELEMENTWISE(softsign_derivative, NAME(softsign_slope)(x))
+DERIVATIVE(softsign, NAME(softsign_slope)(x))
 ELEMENTWISE(hard_sigmoid, NAME(clip)((x + 3) / 6, 0, 1)) /* x / 6 + 1/2 cancels at -3, this not */
-ELEMENTWISE(hard_sigmoid_derivative, UNLESS_NAN(x > -3 && x < 3 ? (real)1 / 6 : 0))
+DERIVATIVE(hard_sigmoid, UNLESS_NAN(x > -3 && x < 3 ? (real)1 / 6 : 0))
 ELEMENTWISE(hard_tanh, NAME(clip)(x, -1, 1))
-ELEMENTWISE(hard_tanh_derivative, UNLESS_NAN(x > -1 && x < 1 ? 1 : 0)) /* of the input or output */
+DERIVATIVE(hard_tanh, UNLESS_NAN(x > -1 && x < 1 ? 1 : 0)) /* of the input or output */
 ELEMENTWISE(gelu, NAME(scalar_gelu)(x))
-ELEMENTWISE(gelu_derivative, NAME(gelu_slope)(x))
+DERIVATIVE(gelu, NAME(gelu_slope)(x))
 ELEMENTWISE(silu, NAME(scalar_silu)(x))
-ELEMENTWISE(silu_derivative, NAME(silu_slope)(x))
+DERIVATIVE(silu, NAME(silu_slope)(x))
 
 /* ------------------------------------ links from o to y_hat, and their vector-Jacobian products */
 
@@ -267,11 +313,11 @@ ELEMENTWISE(exp, NAME(scalar_exp)(x))
 /* in = {o, y_hat, cotangent}: y and v are elements of the last two (C.6). */
 #define LINK_VJP(name, expression)                                                                 \
     static void NAME(name)(const real *const *in, real *out, intptr_t rows, intptr_t cols,         \
-                           double parameter)                                                       \
+                           const void *context)                                                    \
     {                                                                                              \
         const real *const y_hat = in[1], *const cotangent = in[2];                                 \
         const intptr_t n = rows * cols;                                                            \
-        (void)parameter;                                                                           \
+        (void)context;                                                                             \
         INDEPENDENT                                                                                \
         for (intptr_t i = 0; i < n; i++) {                                                         \
             const real y = y_hat[i], v = cotangent[i];                                             \
@@ -347,16 +393,79 @@ SCALAR void NAME(shifted_exp)(const real *o, real *z, real *largest, intptr_t ro
     for (intptr_t i = 0; i < rows * cols; i++) z[i] = NAME(scalar_exp)(z[i]);
 }
 
+#ifdef SHUFFLES
+/* Rows of few columns go LANES at a time, so that a sum along each row is a sum down a square: what
+ * is left of each row is a vector, and the transpose of LANES of these adds up for all at once. */
+#define NARROW 128
+#define PADDED(cols) (((cols) + LANES - 1) / LANES * LANES)
+
+/* The larger of each two values; b's where either is NaN. */
+SCALAR vec NAME(larger)(vec a, vec b)
+{
+    typedef SIGNED mask __attribute__((vector_size(VBYTES)));
+    const mask which = (mask)(a > b);
+    return (vec)(((mask)a & which) | ((mask)b & ~which));
+}
+
+/* tile = exp(o - max o), padded with zeros, and each row's maximum and sum. */
+SCALAR void NAME(exp_of_narrow)(const real *o, intptr_t rows, intptr_t cols, real *tile,
+                                real *largest, real *sums)
+{
+    const intptr_t width = PADDED(cols);
+    vec fold[LANES], all;
+    for (intptr_t r = 0; r < LANES; r++) {
+        const real *const row = o + (r < rows ? r : rows - 1) * cols;
+        real *const to = tile + r * width;
+        for (intptr_t j = 0; j < cols; j++) to[j] = row[j];
+        for (intptr_t j = cols; j < width; j++) to[j] = -INFINITY;
+        fold[r] = *(const vec *)to;
+        for (intptr_t j = LANES; j < width; j += LANES) {
+            const vec next = *(const vec *)(to + j);
+            fold[r] = NAME(larger)(next, fold[r]);
+        }
+    }
+    NAME(transpose_square)(fold);
+    all = fold[0];
+    UNROLL for (int i = 1; i < LANES; i++) all = NAME(larger)(fold[i], all);
+    *(vec *)largest = all;
+    for (intptr_t r = 0; r < LANES; r++)
+        for (intptr_t j = 0; j < width; j += LANES) *(vec *)(tile + r * width + j) -= largest[r];
+    INDEPENDENT
+    for (intptr_t i = 0; i < LANES * width; i++) tile[i] = NAME(scalar_exp)(tile[i]);
+    for (intptr_t r = 0; r < LANES; r++) {
+        fold[r] = *(const vec *)(tile + r * width);
+        for (intptr_t j = LANES; j < width; j += LANES) fold[r] += *(const vec *)(tile + r * width + j);
+    }
+    NAME(transpose_square)(fold);
+    UNROLL for (int width_left = LANES / 2; width_left > 0; width_left /= 2)
+        UNROLL for (int i = 0; i < width_left; i++) fold[i] += fold[i + width_left];
+    *(vec *)sums = fold[0];
+}
+#endif
+
 /* 10.11: y_hat = exp(o) / (the sum of exp(o) over the row) */
 static void NAME(softmax)(const real *const *in, real *out, intptr_t rows, intptr_t cols,
-                          double parameter)
+                          const void *context)
 {
-    (void)parameter;
+    const real *o = in[0];
+    (void)context;
+#ifdef SHUFFLES
+    real tile[LANES * NARROW], largest[LANES], sums[LANES];
+    for (; cols <= NARROW && rows > 0; rows -= LANES, o += LANES * cols, out += LANES * cols) {
+        const intptr_t count = rows < LANES ? rows : LANES;
+        NAME(exp_of_narrow)(o, count, cols, tile, largest, sums);
+        for (intptr_t r = 0; r < count; r++) {
+            const real inverse = 1 / sums[r];
+            for (intptr_t j = 0; j < cols; j++)
+                out[r * cols + j] = tile[r * PADDED(cols) + j] * inverse;
+        }
+    }
+#endif
     for (intptr_t first = 0; first < rows; first += TILE_ROWS(cols)) {
         const intptr_t left = rows - first;
         const intptr_t count = left < TILE_ROWS(cols) ? left : TILE_ROWS(cols);
         real *y_hat = out + first * cols;
-        NAME(shifted_exp)(in[0] + first * cols, y_hat, NULL, count, cols);
+        NAME(shifted_exp)(o + first * cols, y_hat, NULL, count, cols);
         for (intptr_t n = 0; n < count; n++, y_hat += cols)
             NAME(scale_row)(y_hat, 1 / NAME(row_sum)(y_hat, cols), cols);
     }
@@ -364,10 +473,10 @@ static void NAME(softmax)(const real *const *in, real *out, intptr_t rows, intpt
 
 /* (diag(y) - y yᵀ) v = y (v - yᵀ v) */
 static void NAME(softmax_vjp)(const real *const *in, real *out, intptr_t rows, intptr_t cols,
-                              double parameter)
+                              const void *context)
 {
     const real *y = in[1], *v = in[2];
-    (void)parameter;
+    (void)context;
     for (intptr_t n = 0; n < rows; n++, y += cols, v += cols, out += cols) {
         const real mean = NAME(row_dot)(y, v, cols);
         INDEPENDENT
@@ -376,13 +485,15 @@ static void NAME(softmax_vjp)(const real *const *in, real *out, intptr_t rows, i
 }
 
 #define ENTRY(name, n_in) {#name, NAME(name), n_in}
-#define PAIR(name) ENTRY(name, 1), ENTRY(name##_derivative, 1)
+#define ACTIVATION(name)                                                                           \
+    ENTRY(name, 1), ENTRY(name##_derivative, 1), ENTRY(name##_pullback, 2)
 static const function_entry NAME(functions)[] = {
-    PAIR(tanh), PAIR(identity), PAIR(sigmoid), PAIR(relu), PAIR(leaky_relu), PAIR(elu),
-    PAIR(softplus), PAIR(softsign), PAIR(hard_sigmoid), PAIR(hard_tanh), PAIR(gelu), PAIR(silu),
+    ACTIVATION(tanh), ACTIVATION(identity), ACTIVATION(sigmoid), ACTIVATION(relu),
+    ACTIVATION(leaky_relu), ACTIVATION(elu), ACTIVATION(softplus), ACTIVATION(softsign),
+    ACTIVATION(hard_sigmoid), ACTIVATION(hard_tanh), ACTIVATION(gelu), ACTIVATION(silu),
     ENTRY(softmax, 1), ENTRY(exp, 1), /* links; sigmoid is one too */
     ENTRY(softmax_vjp, 3), ENTRY(exp_vjp, 3), ENTRY(sigmoid_vjp, 3),
     {0},
 };
 #undef ENTRY
-#undef PAIR
+#undef ACTIVATION

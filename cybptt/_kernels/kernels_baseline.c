@@ -1,9 +1,6 @@
-/* The kernels for what every processor of the architecture has: SSE2 on x86-64, NEON on AArch64. */
+/* The kernels for what every processor has: on x86-64 SSE2, elsewhere what the compiler makes of
+ * vectors of 16 bytes, or of single values. */
 #define ISA baseline
 #define VBYTES 16
-#if defined(__aarch64__)
-#define MAX_ROWS 12 /* 32 registers */
-#else
-#define MAX_ROWS 6 /* 16 registers */
-#endif
+#define MAX_ROWS 6 /* 6 x 2 accumulators, 2 of B and a broadcast in 16 registers */
 #include "both_dtypes.h"

@@ -1,4 +1,4 @@
-/* The losses L(t) = -log p_model(y(t)) of 10.12-10.14, less terms without o, and their gradients by
+/* The losses L(t) = -log p_model(y(t)) of 10.14, less terms without o, and their gradients by
  * o (10.18).
  *
  * Included after elementwise.h, with the same macros defined. o is (N, O), a row for each step of
@@ -15,10 +15,32 @@ SCALAR real NAME(row_exp_sum)(const real *o, real largest, intptr_t n)
 /* L = log(sum exp(o)) - o_y, with the largest o taken out of the sum: 1e8 neither overflows nor is
  * lost. The gradient is y_hat - onehot(y). */
 static void NAME(softmax_nll)(const real *o, const void *labels, real *value, real *grad,
-                              intptr_t N, intptr_t O, double parameter)
+                              intptr_t N, intptr_t O, const void *context)
 {
     const intptr_t *y = (const intptr_t *)labels;
-    (void)parameter;
+    (void)context;
+#ifdef SHUFFLES
+    real tile[LANES * NARROW], largest[LANES], sums[LANES], logs[LANES];
+    for (; O <= NARROW && N > 0; N -= LANES, o += LANES * O, y += LANES) {
+        const intptr_t count = N < LANES ? N : LANES;
+        NAME(exp_of_narrow)(o, count, O, tile, largest, sums);
+        if (value != NULL) {
+            for (int r = 0; r < LANES; r++) logs[r] = NAME(scalar_log)(sums[r]);
+            for (intptr_t r = 0; r < count; r++)
+                value[r] = (largest[r] - o[r * O + y[r]]) + logs[r];
+            value += LANES;
+        }
+        if (grad != NULL) {
+            for (intptr_t r = 0; r < count; r++) {
+                const real inverse = 1 / sums[r];
+                for (intptr_t j = 0; j < O; j++)
+                    grad[r * O + j] = tile[r * PADDED(O) + j] * inverse;
+                grad[r * O + y[r]] -= 1;
+            }
+            grad += LANES * O;
+        }
+    }
+#endif
     while (N > 0) {
         const intptr_t count = N < TILE_ROWS(O) ? N : TILE_ROWS(O);
         if (grad != NULL) NAME(shifted_exp)(o, grad, value, count, O);
@@ -50,10 +72,10 @@ static void NAME(softmax_nll)(const real *o, const void *labels, real *value, re
         FOLD(n, 0, const real x = o[k]; const real y = targets[k]; *to += term, *to += other)      \
     }                                                                                              \
     static void NAME(name)(const real *o, const void *targets, real *value, real *grad,            \
-                           intptr_t N, intptr_t O, double parameter)                               \
+                           intptr_t N, intptr_t O, const void *context)                            \
     {                                                                                              \
         const real *const values = (const real *)targets;                                          \
-        const real p = (real)parameter;                                                            \
+        const real p = (real)*(const double *)context;                                             \
         (void)p;                                                                                   \
         if (value != NULL)                                                                         \
             for (intptr_t n = 0; n < N; n++)                                                       \
@@ -89,6 +111,12 @@ SCALAR real NAME(huber_term)(real d, real delta)
 }
 SUM_LOSS(huber, NAME(huber_term)(x - y, p), NAME(clip)(x - y, -p, p))
 
+/* The sum that SUM_LOSS makes of a row, of terms that a plugin has computed. */
+static void NAME(sum_rows)(intptr_t m, intptr_t n, const real *terms, real *out)
+{
+    for (intptr_t i = 0; i < m; i++) out[i] += NAME(row_sum)(terms + i * n, n);
+}
+
 #define ENTRY(name, classes) {#name, NAME(name), classes}
 static const loss_entry NAME(losses)[] = {
     ENTRY(softmax_nll, 1),
@@ -104,6 +132,9 @@ static const loss_entry NAME(losses)[] = {
 #undef SCALAR
 #undef INDEPENDENT
 #undef WORD
+#undef SIGNED
+#undef NARROW
+#undef PADDED
 #undef MANTISSA
 #undef BIAS
 #undef ROUND
@@ -118,6 +149,7 @@ static const loss_entry NAME(losses)[] = {
 #undef SQRT_HALF
 #undef SQRT_2_OVER_PI
 #undef ELEMENTWISE
+#undef DERIVATIVE
 #undef UNLESS_NAN
 #undef LINK_VJP
 #undef FOLD_LANES

@@ -14,22 +14,33 @@
 #define function_entry TYPED(function_entry, SUFFIX)
 #define loss_entry TYPED(loss_entry, SUFFIX)
 
+#include "vectors.h"
+
 #include "elementwise.h"
 #include "losses.h"
 #include "products.h"
 
 const TYPED(kernels, SUFFIX) NAME(cybptt) = {
     .name = TEXT(ISA),
-    .panel = NAME(PANEL),
+    .lanes = NAME(lanes),
     .functions = NAME(functions),
     .losses = NAME(losses),
     .pack = NAME(pack),
+    .transpose = NAME(transpose),
     .product = NAME(product),
-    .product_t = NAME(product_t),
+    .row = NAME(row),
+    .add_outer = NAME(add_outer),
     .add_rows = NAME(add_rows),
+    .sum_rows = NAME(sum_rows),
     .multiply = NAME(multiply),
 };
 
+#undef vec
+#undef LANES
+#undef UNROLL
+#undef SHUFFLES
+#undef LOW_TURNS
+#undef HIGH_TURNS
 #undef PASTE_
 #undef PASTE
 #undef TYPED_

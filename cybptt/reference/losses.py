@@ -23,7 +23,7 @@ Array = NDArray[Any]
 
 
 def step_losses(rnn: Any, trace: Trace, y: ArrayLike) -> Array:
-    r"""The loss of each step of each sequence: L(t), :eq:`10.12`-:eq:`10.14`.
+    r"""The loss of each step of each sequence: L(t) of :eq:`10.13` and :eq:`10.14`.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def total_loss(
     weights: ArrayLike | None = None,
     reduction: str | float = "sum",
 ) -> Any:
-    r"""The loss of a batch: the sum over its steps and sequences, :eq:`10.12`.
+    r"""The loss of a batch: the sum over its steps and sequences, :eq:`10.12`-:eq:`10.14`.
 
     Parameters
     ----------
