@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from cybptt._validate import boolean, wrong_value
 from cybptt.optim._base import Optimizer
 from cybptt.optim._checks import Setting, fraction, positive
+from cybptt.optim._updates import Update
+
+# The equations as C has them: _kernels/updates.h.
+_SGD, _MOMENTUM, _NESTEROV = Update("sgd"), Update("momentum"), Update("nesterov")
+_ADAGRAD, _RMSPROP, _ADAM = Update("adagrad"), Update("rmsprop"), Update("adam")
 
 
 class SGD(Optimizer):
@@ -75,19 +79,10 @@ class SGD(Optimizer):
     def _update(
         self, theta: NDArray[Any], g: NDArray[Any], s: NDArray[Any], *buffers: NDArray[Any]
     ) -> None:
-        np.multiply(g, self.lr, out=s)
         if not self.momentum:
-            theta -= s
-            return
-        (v,) = buffers
-        v *= self.momentum
-        v -= s
-        if self.nesterov:
-            theta -= s
-            np.multiply(v, self.momentum, out=s)
-            theta += s
+            _SGD(theta, g, (), self.lr)
         else:
-            theta += v
+            (_NESTEROV if self.nesterov else _MOMENTUM)(theta, g, buffers, self.lr, self.momentum)
 
 
 class Adagrad(Optimizer):
@@ -132,14 +127,7 @@ class Adagrad(Optimizer):
     def _update(
         self, theta: NDArray[Any], g: NDArray[Any], s: NDArray[Any], *buffers: NDArray[Any]
     ) -> None:
-        (r,) = buffers
-        np.multiply(g, g, out=s)
-        r += s
-        np.sqrt(r, out=s)
-        s += self.eps
-        np.divide(g, s, out=s)
-        s *= self.lr
-        theta -= s
+        _ADAGRAD(theta, g, buffers, self.lr, self.eps)
 
 
 class RMSprop(Optimizer):
@@ -190,16 +178,7 @@ class RMSprop(Optimizer):
     def _update(
         self, theta: NDArray[Any], g: NDArray[Any], s: NDArray[Any], *buffers: NDArray[Any]
     ) -> None:
-        (r,) = buffers
-        np.multiply(g, g, out=s)
-        s *= 1 - self.rho
-        r *= self.rho
-        r += s
-        np.add(r, self.eps, out=s)
-        np.sqrt(s, out=s)
-        np.divide(g, s, out=s)
-        s *= self.lr
-        theta -= s
+        _RMSPROP(theta, g, buffers, self.lr, self.eps, self.rho, 1 - self.rho)
 
 
 class Adam(Optimizer):
@@ -259,17 +238,7 @@ class Adam(Optimizer):
     def _update(
         self, theta: NDArray[Any], g: NDArray[Any], s: NDArray[Any], *buffers: NDArray[Any]
     ) -> None:
-        m, v = buffers
-        np.multiply(g, 1 - self.beta1, out=s)
-        m *= self.beta1
-        m += s
-        np.multiply(g, g, out=s)
-        s *= 1 - self.beta2
-        v *= self.beta2
-        v += s
-        np.sqrt(v, out=s)
-        s *= 1 / math.sqrt(1 - self.beta2**self.steps)
-        s += self.eps
-        np.divide(m, s, out=s)
-        s *= self.lr / (1 - self.beta1**self.steps)
-        theta -= s
+        beta1, beta2 = self.beta1, self.beta2
+        rate = self.lr / (1 - beta1**self.steps)
+        root = 1 / math.sqrt(1 - beta2**self.steps)
+        _ADAM(theta, g, buffers, rate, self.eps, beta1, 1 - beta1, beta2, 1 - beta2, root)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cybptt._validate import describe, integer, wrong_type, wrong_value
 from cybptt.optim._checks import (
     BLOCK,
+    LARGEST,
     Setting,
     Vector,
     check_writeable,
@@ -19,6 +20,9 @@ from cybptt.optim._checks import (
     not_negative,
     refuse_gradient,
 )
+from cybptt.optim._updates import within
+
+_ROOTS = {dtype: math.sqrt(largest) for dtype, largest in LARGEST.items()}
 
 
 class Optimizer(ABC):
@@ -76,7 +80,7 @@ class Optimizer(ABC):
     def _update(
         self, theta: NDArray[Any], g: NDArray[Any], s: NDArray[Any], *buffers: NDArray[Any]
     ) -> None:
-        """One block of θ and of the buffers, with the scratch s of the same size."""
+        """One block of θ and of the buffers, with scratch s of the same size for those in NumPy."""
 
     def step(self, params: Vector, grad: Vector) -> None:
         """Change the parameters by one step, in place.
@@ -139,9 +143,8 @@ class Optimizer(ABC):
             self._update(part, g[block], s, *[self._buffers[name][block] for name in names])
 
     def _check_gradient(self, grad: Vector, g: NDArray[Any]) -> None:
-        largest = float(np.finfo(g.dtype).max)
-        limit = math.sqrt(largest) if self._squares else largest
-        if g.size and not (-limit <= g.min() and g.max() <= limit):  # NaN passes no comparison
+        limit = _ROOTS[g.dtype] if self._squares else LARGEST[g.dtype]
+        if not within(g, limit):
             need = f"finite numbers within ±{limit:.3g}"
             refuse_gradient(grad, lambda part: np.abs(part) <= limit, need)
 

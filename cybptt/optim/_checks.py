@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cybptt._validate import describe, real_number, wrong_type, wrong_value
+from cybptt._validate import FLOATS, describe, real_number, wrong_type, wrong_value
+from cybptt.optim._updates import within
 
 if TYPE_CHECKING:
     from cybptt.parameters import Parameters
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
 Vector: TypeAlias = "Parameters | NDArray[Any]"
 T = TypeVar("T")
 
-# A block of every array of a step fits the second-level cache: 128 kB of float64.
-BLOCK = 16384
+# A vector goes by blocks: what is made on the way stays small, and Ctrl-C is heard between two.
+BLOCK = 65536
+
+LARGEST = {dtype: float(np.finfo(dtype).max) for dtype in FLOATS}
 
 
 class Setting(Generic[T]):
@@ -64,10 +67,12 @@ def flat_vector(name: str, value: Vector) -> NDArray[Any]:
     vector = getattr(value, "vector", value)
     if not isinstance(vector, np.ndarray):
         raise wrong_type(name, describe(value), "Parameters or a 1-D array")
-    if vector.dtype not in (np.float32, np.float64) or not vector.dtype.isnative:
+    if vector.dtype not in FLOATS:  # which are native
         raise wrong_type(name, describe(vector), "native float32 or float64")
     if vector.ndim != 1:
         raise wrong_value(name, describe(vector), "one axis")
+    if not vector.flags.aligned or vector.strides[0] % vector.itemsize:
+        raise wrong_value(name, "values that are not aligned", "aligned ones: a copy of them, say")
     return vector
 
 
@@ -75,6 +80,11 @@ def check_writeable(name: str, vector: NDArray[Any]) -> None:
     """Refuse an array that cannot be changed in place."""
     if not vector.flags.writeable:
         raise wrong_value(name, "a read-only array", "one that can be written to")
+
+
+def all_finite(vector: NDArray[Any]) -> bool:
+    """Whether every value of a flat vector is a finite number."""
+    return within(vector, LARGEST[vector.dtype])
 
 
 def refuse_gradient(

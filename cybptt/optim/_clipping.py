@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cybptt.optim._checks import (
-    BLOCK,
-    Vector,
-    check_writeable,
-    flat_vector,
-    number,
-    refuse_gradient,
-)
+from cybptt.optim._checks import Vector, check_writeable, flat_vector, number, refuse_gradient
+from cybptt.optim._updates import scale, sum_of_squares
+
+_above_0 = number("a number > 0", lambda v: v > 0)
 
 
 def clip_by_norm(grad: Vector, max_norm: float) -> float:
@@ -57,42 +51,18 @@ def clip_by_norm(grad: Vector, max_norm: float) -> float:
     >>> g
     array([0.6, 0.8])
     """
-    max_norm = number("a number > 0", lambda v: v > 0)("max_norm", max_norm)
+    max_norm = _above_0("max_norm", max_norm)
     g = flat_vector("grad", grad)
     check_writeable("grad", g)
-    scratch = np.empty(min(g.size, BLOCK))
-
-    norm = math.sqrt(_sum_of_squares(g, scratch, 1.0))
+    norm = math.sqrt(sum_of_squares(g))
     # Below 1e-140, squares that underflowed may be missed; an infinite norm may be an overflow.
     if not 1e-140 <= norm < math.inf and g.size:
         refuse_gradient(grad, np.isfinite, "finite numbers")
         largest = float(max(g.max(), -g.min()))
         if largest:
-            norm = largest * math.sqrt(_sum_of_squares(g, scratch, largest))
+            norm = largest * math.sqrt(sum_of_squares(g, largest))
         if norm == math.inf:
             refuse_gradient(grad, lambda part: np.abs(part) < largest, "a norm within float64")
     if norm > max_norm:
-        for start in range(0, g.size, BLOCK):
-            block = g[start : start + BLOCK]
-            s = scratch[: block.size]
-            # In two steps and in double precision, for max_norm / norm alone could underflow.
-            s[...] = block
-            s /= norm
-            s *= max_norm
-            block[...] = s
+        scale(g, norm, max_norm)
     return norm
-
-
-def _sum_of_squares(g: NDArray[Any], scratch: NDArray[Any], divisor: float) -> float:
-    """Σ (g/divisor)² in blocks: the same bits whatever the threads, which BLAS does not promise."""
-    total = 0.0
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        for start in range(0, g.size, BLOCK):
-            block = g[start : start + BLOCK]
-            s = scratch[: block.size]
-            s[...] = block
-            if divisor != 1:
-                s /= divisor
-            np.multiply(s, s, out=s)
-            total += float(np.add.reduce(s))
-    return total
