@@ -14,7 +14,16 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import pytest
-from bad_input import construction, files, generation, passes, plugins, training
+from bad_input import (
+    construction,
+    files,
+    generation,
+    passes,
+    pictures,
+    plugins,
+    sequences,
+    training,
+)
 from bad_input.rows import Row, complaint, registered
 
 import cybptt
@@ -23,6 +32,7 @@ import cybptt
 EXEMPT = {
     "Trace": "made by forward",
     "Gradients": "made by backward and vjp",
+    "Explanation": "made by explain",
     "State": "made by the passes, and checked where it is used",
     "DerivativeError": "an exception",
     "PluginError": "an exception",
@@ -32,9 +42,19 @@ EXEMPT = {
     "optim.Optimizer.load_state_dict": "abstract",
     "optim.Optimizer.step": "abstract",
     "plot.Diagram": "made by graph",
+    "plot.GradientFlow": "made by gradient_flow",
+    "plot.Eigenvalues": "made by eigenvalues",
+    "plot.SingularValues": "made by singular_values",
+    "plot.JacobianGrowth": "made by jacobian_growth",
+    "plot.HiddenStates": "made by hidden_states",
+    "plot.TrainingCurve": "made by training_curve",
+    "plot.ForcedAndFree": "made by forced_and_free",
     "reference": "the equations: they take what they are given",
-    "text.Chunks.count": "a sequence's, of Python",
-    "text.Chunks.index": "a sequence's, of Python",
+    **{
+        f"data.{name}.{method}": "a sequence's, of Python"
+        for name in ("Trials", "Batches", "Chunks")
+        for method in ("count", "index")
+    },
     "train.Record": "made by fit",
     "train.History": "made by fit",
     "train.Stop": "an exception",
@@ -94,7 +114,8 @@ class Table(defaultdict[str, list[Row]]):
 def table(tmp_path_factory: pytest.TempPathFactory) -> Table:
     folder: Path = tmp_path_factory.mktemp("bad input")
     by_call = Table(list)
-    for module in (construction, passes, generation, plugins, files, training):
+    parts = (construction, passes, generation, plugins, files, sequences, training, pictures)
+    for module in parts:
         for row in module.table(folder):
             by_call[row.setup.call].append(row)
     return by_call

@@ -12,6 +12,17 @@ from helpers import FED_PATTERNS, assert_same, make_rnn, random_problem
 import cybptt
 
 
+@pytest.mark.parametrize("B", [1, 3, 100, 300])
+@pytest.mark.parametrize("checkpoint", [40, 41, 2**31, 2**62, 2**63 - 1, 10**30])
+def test_more_steps_than_there_are_is_all_of_them(checkpoint: int, B: int) -> None:
+    rng = np.random.default_rng(B)
+    p = random_problem(make_rnn("hidden", 2, 3, 4), rng, 40, B)
+    loss, grad = p.rnn.value_and_grad(p.params, p.x, p.y)
+    again, same = p.rnn.value_and_grad(p.params, p.x, p.y, checkpoint=checkpoint)
+    assert again == loss
+    assert_same(same.vector, grad.vector, "gradient")
+
+
 @pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
 @pytest.mark.parametrize("activation", ["tanh", "softplus"])
 @pytest.mark.parametrize(("pattern", "feed"), FED_PATTERNS)

@@ -106,6 +106,21 @@ def test_the_smallest_numbers_are_kept(dtype: Any) -> None:
         assert (affine(x, weights, np.full(n, tiny, dtype)) == 10 * tiny).all()
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("O", [1, 2, 3, 4, 5, 8, 15, 16, 17, 33, 128, 129])
+def test_the_largest_of_a_row_wherever_it_stands(O: int, dtype: Any) -> None:
+    # It is taken out before anything is raised to its power: else this were infinite.
+    o = np.zeros((O, O), dtype)
+    np.fill_diagonal(o, 1e5)
+    expected = np.eye(O, dtype=dtype)
+    assert_bits(_core.function("softmax")(o), expected, "softmax")
+    labels = np.zeros(O, np.intp)
+    value, gradient = _core.loss_function("softmax_nll", "value").both(o, labels)
+    assert value.tolist() == [0] + [1e5] * (O - 1)
+    expected[:, 0] -= 1
+    assert_bits(gradient, expected, "gradient")
+
+
 # ---------------------------------------------------------------------- sums over time
 
 

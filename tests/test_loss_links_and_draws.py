@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
-from cybptt import _core, losses
+from cybptt import losses
 
 DTYPES = (np.float32, np.float64)
 NAMES = losses.names()
@@ -58,25 +58,30 @@ def test_what_has_no_link_predicts_o() -> None:
         assert loss.link is loss.link_vjp is None
 
 
-def fold(terms: Any) -> Any:
-    """A sum in the kernels' order: in sixteen lanes, which meet in a tree."""
-    lanes = np.zeros(16, terms.dtype)
-    for start in range(0, len(terms), 16):
-        part = terms[start : start + 16]
-        lanes[: len(part)] += part
-    while len(lanes) > 1:
-        lanes = lanes[: len(lanes) // 2] + lanes[len(lanes) // 2 :]
-    return lanes[0]
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("outputs", [1, 2, 3, 15, 16, 17, 19, 31, 65, 128, 129, 2047, 2049])
+def test_the_bits_of_a_row_are_its_own(outputs: int, dtype: Any) -> None:
+    """Narrow rows are summed some at a time: that no row learns where it stands, or beside whom."""
+    o, labels = draw("softmax_nll", 37, outputs, dtype)
+    loss = losses.get("softmax_nll")
+    y_hat, values, grad = loss.link(o), loss.value(o, labels), loss.gradient(o, labels)
+    for order in (np.arange(37)[::-1], np.arange(5), *np.arange(37)[:, np.newaxis]):
+        some = (o[order], labels[order])
+        np.testing.assert_array_equal(loss.link(some[0]), y_hat[order])
+        np.testing.assert_array_equal(loss.value(*some), values[order])
+        np.testing.assert_array_equal(loss.gradient(*some), grad[order])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("outputs", [1, 2, 3, 15, 16, 17, 19, 31, 65, 2047, 2049])
-def test_a_row_is_summed_in_one_order(outputs: int, dtype: Any) -> None:
-    """To the bit, with any instruction set: the tail of a row goes to the first lanes."""
-    o, _ = draw("softmax_nll", 20, outputs, dtype)
-    z = _core.function("exp")(o - o.max(axis=1, keepdims=True))
-    wanted = np.array([row * (dtype(1) / fold(row)) for row in z])
-    np.testing.assert_array_equal(losses.get("softmax_nll").link(o), wanted)
+@pytest.mark.parametrize("outputs", [2, 3, 17, 128, 129, 2049])
+def test_softmax_is_exact_to_a_few_ulp(outputs: int, dtype: Any) -> None:
+    """And to what the rounding of o − max o makes of exp. A wide row is summed in another order."""
+    o, _ = draw("softmax_nll", 3, outputs, dtype)
+    for row, y_hat in zip(o, losses.get("softmax_nll").link(o), strict=True):
+        z = [mp.exp(mpf(float(v))) for v in row]
+        total = mp.fsum(z)
+        errors = exact.ulps(y_hat, (v / total for v in z))
+        assert (errors <= 4 + (row.max() - row)).all(), errors.max()
 
 
 # ---------------------------------------------------------------------- draws

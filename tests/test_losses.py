@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mpmath import mp, mpf
+from numpy_plugins import nll, softmax, softmax_vjp
 
 import cybptt
 from cybptt import _core, losses
@@ -348,8 +349,8 @@ def test_a_plugin_is_one_value(name: str) -> None:
 
 
 OWN: dict[str, Any] = {
-    "name": "own", "value": np.add, "gradient": np.subtract, "link": np.exp,
-    "link_vjp": np.multiply, "sample": np.sin, "mode": np.cos, "targets": "classes",
+    "name": "own", "value": nll, "gradient": softmax_vjp, "link": np.exp,
+    "link_vjp": nll, "sample": np.sin, "mode": np.cos, "targets": "classes",
     "target_range": (0.0, 5.0),
 }  # fmt: skip
 
@@ -361,12 +362,13 @@ def test_one_that_is_not_registered_goes_by_its_parts() -> None:
     assert again == plugin
     assert {part: getattr(again, part) for part in OWN} == OWN
     assert repr(plugin) == (
-        "cybptt.Loss('own', value=<ufunc 'add'>, gradient=<ufunc 'subtract'>, link=<ufunc 'exp'>, "
-        "link_vjp=<ufunc 'multiply'>, sample=<ufunc 'sin'>, mode=<ufunc 'cos'>, targets='classes', "
+        f"cybptt.Loss('own', value={nll!r}, gradient={softmax_vjp!r}, link=<ufunc 'exp'>, "
+        f"link_vjp={nll!r}, sample=<ufunc 'sin'>, mode=<ufunc 'cos'>, targets='classes', "
         "target_range=(0.0, 5.0))"
     )
     changes = dict.fromkeys(OWN, np.tanh) | {
-        "name": "other", "targets": "values", "target_range": (0.0, 6.0),
+        "name": "other", "value": softmax, "gradient": softmax, "link_vjp": softmax,
+        "targets": "values", "target_range": (0.0, 6.0),
     }  # fmt: skip
     for part, change in changes.items():
         assert plugin != cybptt.Loss(**(OWN | {part: change})), part
@@ -391,3 +393,12 @@ def test_huber_is_a_factory() -> None:
     for bad, error in ((0, ValueError), (-1.0, ValueError), (np.inf, ValueError), ("1", TypeError)):
         with pytest.raises(error, match=r"^delta: got .*, need a finite number > 0$"):
             losses.huber(bad)
+
+
+@pytest.mark.parametrize("y", [[0.0, 1.9], [True, False]])
+def test_labels_are_integers(y: Any) -> None:
+    """A loss that is called by itself does not round them."""
+    loss = losses.get("softmax_nll")
+    for part in (loss.value, loss.gradient):
+        with pytest.raises(TypeError, match=r"y: got an array of dtype \w+, need integers"):
+            part(np.zeros((2, 3)), y)

@@ -8,9 +8,18 @@ from typing import Any
 import numpy as np
 import numpy_plugins
 import pytest
-from helpers import GRADIENT_NODES, NODES, Problem, assert_same, make_rnn, random_problem
+from helpers import (
+    GRADIENT_NODES,
+    NODES,
+    Problem,
+    assert_same,
+    make_rnn,
+    random_problem,
+    run_core,
+)
 
 import cybptt
+from cybptt import _plugins
 
 PATTERNS = [
     ("hidden", "none"),
@@ -287,3 +296,24 @@ def test_a_trace_keeps_its_own_lengths() -> None:
     trace = rnn.forward(rnn.init(0), x, lengths=lengths)
     lengths[:] = 4
     assert (trace.h == expected).all()
+
+
+def test_all_steps_at_once_go_by_blocks_that_stay_in_the_cache(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[tuple[int, ...]] = []
+
+    def derivative(h: Any) -> Any:
+        given.append(h.shape)
+        return 1 - h * h
+
+    tanh = cybptt.Activation("seen", numpy_plugins.TANH.function, derivative, "output")
+    rnn = make_rnn("hidden", 3, 4, 4, activation=tanh)
+    problem = random_problem(rnn, np.random.default_rng(0), 5, 3)
+    g = run_core(problem)[1]
+    assert given == [(15, 4)]
+    given.clear()
+    monkeypatch.setattr(_plugins, "VALUES_AT_ONCE", 16)
+    again = run_core(problem)[1]
+    assert given == [(4, 4), (4, 4), (4, 4), (3, 4)]
+    assert_same(again.parameters.vector, g.parameters.vector, "the gradient")

@@ -75,6 +75,38 @@ def test_add_pullback(dtype: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("H", [*COLUMNS, 2, 12, 20, 24, 40, 56, 80, 257])
+def test_one_row(H: int, dtype: Any) -> None:
+    """A batch of one has a product of its own, which takes W forwards and backwards in turn."""
+    rng = np.random.default_rng(5)
+    identity = _core.function("identity")
+    counts = np.ones(3, np.intp)
+    W = guarded(rng.integers(-1, 2, (H, H)).astype(dtype), np.nan)[0]
+    h0, *a = whole_numbers(rng, dtype, 4, H)
+    nodes = [h0]
+    for a_t in a:
+        nodes.append(a_t + W @ nodes[-1])
+
+    def forward(h: Any) -> None:
+        _core.forward(counts, h, h[1:], identity, W)
+
+    start = np.array([h0, *a])
+    assert_writes(forward, [], start, np.array(nodes))
+
+    cotangents = whole_numbers(rng, dtype, 4, H)
+    ones, grad_a = np.ones((3, H), dtype), np.zeros((3, H), dtype)
+    expected = cotangents.copy()
+    for t in (2, 1, 0):
+        expected[t] += W.T @ expected[t + 1]
+
+    def backward(grad_h: Any) -> None:
+        _core.backward(counts, grad_h, grad_a, ones, W)
+
+    assert_writes(backward, [], cotangents, expected)
+    np.testing.assert_array_equal(grad_a, expected[1:])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n_blocks", [1, 3])
 def test_add_outer(dtype: Any, n_blocks: int) -> None:
     rng = np.random.default_rng(2)

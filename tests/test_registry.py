@@ -116,8 +116,8 @@ def test_check_false_takes_what_is_wrong(kind: str) -> None:
         plugin = cybptt.register_activation("mine", np.sin, np.sin, check=False)
         assert plugin.derivative is np.sin
     else:
-        plugin = cybptt.register_loss("mine", sum_of_squares, np.add, check=False)
-        assert plugin.gradient is np.add
+        plugin = cybptt.register_loss("mine", sum_of_squares, sum_of_squares, check=False)
+        assert plugin.gradient is sum_of_squares
     assert KINDS[kind][0].get("mine") is plugin
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,6 +19,7 @@ from helpers import assert_same, make_rnn, random_problem
 from numpy_plugins import NLL, TANH
 
 import cybptt
+from cybptt import _threads
 
 LENGTHS = np.array([9, 3, 0, 14, 20, 20, 7])
 
@@ -111,6 +113,75 @@ def test_other_threads_run_while_the_core_computes() -> None:
     assert during > 10, f"{during} turns in {end - start:.3f} s"
 
 
+# ---------------------------------------------------------------------- how many
+
+
+@pytest.fixture
+def eight_processors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 9)
+    yield
+    _threads.default.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("cybptt_has", "omp_has", "expected"),
+    [
+        ("", "", 8), ("3", "", 3), ("", "2", 2), ("3", "2", 2), (" 4 ", "5", 4), ("100", "", 8),
+        ("0", "", 8), ("-1", "", 8), ("many", "0x2", 8), ("1", "1", 1),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("eight_processors")
+def test_the_number_of_threads(
+    cybptt_has: str, omp_has: str, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CYBPTT_NUM_THREADS", cybptt_has)
+    monkeypatch.setenv("OMP_NUM_THREADS", omp_has)
+    _threads.default.cache_clear()
+    assert _threads.default() == _threads.count(None) == expected
+    assert _threads.count(np.int64(11)) == 11  # whoever asks for more gets more
+    for bad in (0, -1, 2**16 + 1):
+        with pytest.raises(ValueError, match=f"^n_threads: got {bad}, need "):
+            _threads.count(bad)
+    with pytest.raises(TypeError, match=r"^n_threads: got "):
+        _threads.count(1.5)
+
+
+@pytest.mark.usefixtures("eight_processors")
+def test_the_number_of_threads_where_a_process_cannot_be_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for who in ("CYBPTT", "OMP"):
+        monkeypatch.delenv(f"{who}_NUM_THREADS", raising=False)
+    monkeypatch.delattr(os, "sched_getaffinity")
+    for processors, expected in ((9, 9), (None, 1)):
+        monkeypatch.setattr(os, "cpu_count", lambda n=processors: n)
+        _threads.default.cache_clear()
+        assert _threads.default() == expected
+
+
+WORKERS = """
+import multiprocessing, os, sys
+from cybptt import _threads
+
+os.sched_getaffinity = lambda _: set(range(8))
+assert _threads.default() == 8
+if __name__ == "__main__":
+    with multiprocessing.get_context(sys.argv[1]).Pool(1) as pool:
+        print(pool.apply(_threads.default))
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_the_worker_of_another_process_has_one_thread(method: str) -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", WORKERS, method],
+        capture_output=True, text=True, env=environment, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.strip() == "1", done.stderr
+
+
 # ---------------------------------------------------------------------- signals
 
 
@@ -118,8 +189,9 @@ class Pressed(Exception):
     """What the handler raises in the place of KeyboardInterrupt, which would end the test run."""
 
 
+@pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("pattern", ["hidden", "both, o"])
-def test_a_signal_ends_a_long_pass_soon(pattern: str) -> None:
+def test_a_signal_ends_a_long_pass_soon(pattern: str, n_threads: int) -> None:
     rnn = make_rnn(pattern, 1, 256, 2)
     p = random_problem(rnn, np.random.default_rng(0), 30_000, 4, feed="free", scale=0.1)
     out = p.params.copy()
@@ -133,7 +205,7 @@ def test_a_signal_ends_a_long_pass_soon(pattern: str) -> None:
         signal.setitimer(signal.ITIMER_PROF, 0.1)
         start = time.process_time()
         with pytest.raises(Pressed):
-            rnn.value_and_grad(p.params, p.x, p.y, **p.options, out=out)
+            rnn.value_and_grad(p.params, p.x, p.y, **p.options, out=out, n_threads=n_threads)
         elapsed = time.process_time() - start
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)

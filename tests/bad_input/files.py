@@ -21,7 +21,7 @@ def table(folder: Path) -> Iterator[Row]:
     yield from contents(folder / "model.safetensors")
     yield from pictures(folder / "refused.svg")
     yield from vocabularies()
-    yield from chunks()
+    yield from splits()
 
 
 # ---------------------------------------------------------------------- models
@@ -172,23 +172,9 @@ def vocabularies() -> Iterator[Row]:
     yield from rows(read, "path", kinds.not_a_path())
 
 
-def chunks() -> Iterator[Row]:
-    good = {"tokens": np.arange(20), "batch": 2, "steps": 3}
-    setup = Setup("text.Chunks", "", text.Chunks, good)
-    yield from rows(setup, "tokens", [*kinds.none(), *kinds.not_integers(good["tokens"])])
-    yield from rows(setup, "tokens", [Bad("too few", np.arange(6), ValueError, "6")])
-    shapes = [b for b in kinds.wrong_shapes(good["tokens"]) if "on axis" not in b.kind]
-    yield from rows(setup, "tokens", [b._replace(shows=_size_or_shape(b.value)) for b in shapes])
-    for name in ("batch", "steps"):
-        yield from rows(setup, name, [*kinds.none(), *kinds.not_an_integer(1)])
-        # It is the tokens that are too few: the message says for how many streams and steps.
-        yield Row(setup, name, Bad("too large", 2**70, ValueError, "20"), "tokens")
+def splits() -> Iterator[Row]:
     split = Setup("text.split", "", text.split, {"tokens": np.arange(9), "fraction": 0.5})
     values = [Bad(f"{v}", v, ValueError) for v in (-0.1, 1.0, 2, np.inf)]
     yield from rows(split, "fraction", [*kinds.none(), *kinds.not_a_number(), *values])
     for value in (3, None, len):
         yield from rows(split, "tokens", [Bad(f"{value!r}", value, TypeError)])
-
-
-def _size_or_shape(value: Any) -> str:
-    return "0" if np.size(value) == 0 else str(np.shape(value))

@@ -33,7 +33,7 @@ def setups(m: Model) -> Iterator[Setup]:
     forcing = {"teacher_forcing": m.mask} if m.feeds else {}
     options = m.start | {"lengths": m.lengths, "seed": 0} | loss | forcing | {"n_threads": 2}
     yield of("forward", params=m.params, x=m.x, **m.fed)
-    yield of("predict", params=m.params, x=m.x, **m.start, lengths=m.lengths)
+    yield of("predict", params=m.params, x=m.x, **m.start, lengths=m.lengths, link=False)
     yield of("step", params=m.params, x_t=x_t, state=state)
     yield of("step_losses", trace=trace, y=m.y)
     yield of("total_loss", trace=trace, y=m.y, **loss)
@@ -41,10 +41,13 @@ def setups(m: Model) -> Iterator[Setup]:
     yield of("vjp", trace=trace, grad_o=np.ones(trace.o.shape), grad_h=np.ones(trace.h.shape))
     out = m.params.copy()
     yield of("value_and_grad", params=m.params, x=m.x, y=m.y, **options, out=out, return_state=True)
+    given = {name: value for name, value in options.items() if name != "n_threads"}
+    yield of("explain", params=m.params, x=m.x, y=m.y, **given, decimals=3, limit=100)
     yield of("objective", objective, x=m.x, y=m.y, **options)
     check = partial(cybptt.gradcheck, m.rnn, max_coordinates=1)
     yield Setup("gradcheck", m.label, check, {"params": m.params, "x": m.x, "y": m.y, **options})
     yield of("objective.fun", fun, vector=m.params.vector)
+    yield Setup("Trace.state_at", m.label, trace.state_at, {"step": 1})
 
 
 def table(folder: Path) -> Iterator[Row]:
@@ -53,13 +56,16 @@ def table(folder: Path) -> Iterator[Row]:
             for name, make in ARGUMENTS.items():
                 takes = set(setup.good)
                 if "x" in setup.good:
-                    takes |= {"state", "checkpoint"}
-                if setup.call in ("RNN.forward", "RNN.predict", "RNN.value_and_grad", "gradcheck"):
+                    takes |= {"state", "checkpoint", "workspace"}
+                whole = ("RNN.forward", "RNN.value_and_grad", "RNN.explain", "gradcheck")
+                if setup.call in (*whole, "RNN.predict"):
                     takes |= {"y0"}
-                if setup.call in ("RNN.forward", "RNN.value_and_grad", "gradcheck"):
+                if setup.call in whole:
                     takes |= {"teacher_forcing"}
-                if setup.call in ("RNN.forward", "RNN.predict"):
-                    takes -= {"checkpoint"}
+                if setup.call == "RNN.value_and_grad":
+                    takes |= {"state_at"}
+                if setup.call in ("RNN.forward", "RNN.predict", "RNN.explain"):
+                    takes -= {"checkpoint", "workspace"}
                 if name in takes:
                     yield from make(setup, m)
         yield from patterns(m)
@@ -272,6 +278,18 @@ def bad_return_state(setup: Setup, m: Model) -> Iterator[Row]:
     return rows(setup, "return_state", [*kinds.none(), *kinds.not_a_flag()])
 
 
+def bad_link(setup: Setup, m: Model) -> Iterator[Row]:
+    return rows(setup, "link", [*kinds.none(), *kinds.not_a_flag()])
+
+
+def bad_state_at(setup: Setup, m: Model) -> Iterator[Row]:
+    return rows(setup, "state_at", kinds.not_an_integer(0, len(m.x)))
+
+
+def bad_step(setup: Setup, m: Model) -> Iterator[Row]:
+    return rows(setup, "step", [*kinds.none(), *kinds.not_an_integer(0, len(m.x))])
+
+
 def bad_checkpoint(setup: Setup, m: Model) -> Iterator[Row]:
     numbers = [bad for bad in kinds.not_an_integer(1) if bad.kind != "a word"]
     words = [Bad(f"{word!r}", word, ValueError) for word in ("", "Auto", "2")]
@@ -280,6 +298,11 @@ def bad_checkpoint(setup: Setup, m: Model) -> Iterator[Row]:
 
 def bad_n_threads(setup: Setup, m: Model) -> Iterator[Row]:
     return rows(setup, "n_threads", kinds.not_an_integer(1))
+
+
+def bad_workspace(setup: Setup, m: Model) -> Iterator[Row]:
+    others = [Bad(f"{v!r}"[:40], v, TypeError) for v in (0, "mine", np.zeros(9), cybptt.Workspace)]
+    return rows(setup, "workspace", others)
 
 
 def bad_cotangent(name: str) -> Any:
@@ -297,7 +320,7 @@ def patterns(m: Model) -> Iterator[Row]:
     good = {"rnn": m.rnn, "params": m.params, **good}
     check = Setup("gradcheck", m.label, cybptt.gradcheck, good)
     for setup in (objective, check):
-        for name in ("return_state", "out", "learning_rate"):
+        for name in ("return_state", "state_at", "out", "learning_rate"):
             bad = Bad(f"the option {name}", None, TypeError, name)
             yield Row(setup, name, bad, "options")
     models = [Bad(f"{v!r}"[:40], v, TypeError) for v in ("rnn", 3, cybptt.RNN, m.params)]
@@ -306,7 +329,19 @@ def patterns(m: Model) -> Iterator[Row]:
     yield from rows(check, "max_coordinates", [*kinds.none(), *kinds.not_an_integer(1)])
 
 
+def bad_limit(setup: Setup, m: Model) -> Iterator[Row]:
+    yield from rows(setup, "limit", [*kinds.none(), *kinds.not_an_integer(1)])
+    too_small = [Bad("below a size", 2, ValueError, str(max(m.rnn.n_inputs, H)))]
+    yield from rows(setup, "limit", too_small, "n_inputs|n_hidden")
+
+
+def bad_decimals(setup: Setup, m: Model) -> Iterator[Row]:
+    return rows(setup, "decimals", [*kinds.none(), *kinds.not_an_integer(1, 12)])
+
+
 ARGUMENTS = {
+    "limit": bad_limit,
+    "decimals": bad_decimals,
     "params": bad_params,
     "trace": bad_trace,
     "out": bad_out,
@@ -323,8 +358,12 @@ ARGUMENTS = {
     "teacher_forcing": bad_teacher_forcing,
     "seed": bad_seed,
     "return_state": bad_return_state,
+    "link": bad_link,
+    "state_at": bad_state_at,
+    "step": bad_step,
     "checkpoint": bad_checkpoint,
     "n_threads": bad_n_threads,
+    "workspace": bad_workspace,
     "grad_o": bad_cotangent("grad_o"),
     "grad_h": bad_cotangent("grad_h"),
 }
