@@ -1,4 +1,4 @@
-"""The commands ``train``, ``sample`` and ``check``, and what they share: arguments and errors.
+"""The commands ``train``, ``sample``, ``check``, ``bench``, ``info``: their arguments and errors.
 
 A user's mistake ends in one line on stderr and exit status 2, Ctrl-C in a line that says where the
 run is and status 130, a run or a check that failed in status 1.
@@ -36,6 +36,17 @@ _SAMPLE = "Write text with a model that `cybptt train` saved."
 _CHECK = """\
 Hold the gradients of every registered activation and loss, and of every pattern of section 10.2,
 against finite differences, and print a table. The exit status is 1 if any fails."""
+
+_BENCH = """\
+Race cybptt on this machine: the loss and every gradient of five networks of different sizes,
+against PyTorch and JAX, where these are installed, and against the loop in NumPy. Each library
+runs in a process of its own, pinned to the same processors, and they take turns; their losses and
+gradients are compared first. It takes a minute or so (JAX compiles), on a machine that is otherwise
+idle."""
+
+_INFO = """\
+Say what computes here: the kernels and threads in use, NumPy and its BLAS, plugins, the platform.
+Paste it into a report of a bug."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -112,6 +123,18 @@ def _check(options: argparse.Namespace) -> int:
     return run(options)
 
 
+def _bench(options: argparse.Namespace) -> int:
+    from cybptt._cli.bench import run
+
+    return run(options)
+
+
+def _info(options: argparse.Namespace) -> int:
+    from cybptt._cli.info import run
+
+    return run(options)
+
+
 def _version() -> str:
     from cybptt import __version__
 
@@ -124,10 +147,12 @@ def _parser() -> argparse.ArgumentParser:
         description="Recurrent networks and back-propagation through time.",
     )
     parser.add_argument("--version", action="version", version=_version())
-    commands = parser.add_subparsers(title="commands", metavar="train | sample | check")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_train(commands)
     _add_sample(commands)
     _add_check(commands)
+    _add_bench(commands)
+    _add_info(commands)
     return parser
 
 
@@ -233,3 +258,39 @@ def _add_check(commands: _Commands) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the random models (default: 0)"
     )
+
+
+def _add_bench(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "bench",
+        help="race cybptt against its peers on this machine",
+        description=_BENCH,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=_bench)
+    parser.add_argument(
+        "cells",
+        nargs="*",
+        metavar="CELL",
+        default=["tiny", "book", "pix", "mid", "wide512"],
+        help="sizes to race (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--dtype", default="float32", metavar="DTYPE", help="float32 or float64 (default: float32)"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=1, metavar="N", help="for each library (default: 1)"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=5, metavar="N", help="turns of each library (default: 5)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=0.1, metavar="S", help="of a turn (default: 0.1)"
+    )
+    parser.add_argument("--json", metavar="FILE", help="also write all times to a file")
+
+
+def _add_info(commands: _Commands) -> None:
+    parser = commands.add_parser("info", help="say what computes here", description=_INFO)
+    parser.set_defaults(run=_info)
+    parser.add_argument("--json", action="store_true", help="as JSON")
