@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
-RADIUS = 27.0
+RADIUS = 29.0
 HEAD = 9.0  # the length of an arrow's head
 GAP = 1.0  # from an arrow's tip to the middle of the circle's line
-LETTER, SUPERSCRIPT = 20.0, 13.0  # sizes of type
+LETTER, SUPERSCRIPT = 19.0, 12.5  # sizes of type
 SQUARE = 12.0
 MARGIN = 12.0
 
@@ -39,7 +39,12 @@ FILLS = {  # of a node: inside, line, letters
     "y": ("#e7def7", "#8465c0", "#2f1d57"),
 }
 # How wide the letters are, in ems; a little more than in any of the fonts.
-WIDTHS = {"W": 1.0, "U": 0.8, "V": 0.75, "R": 0.75, "L": 0.65, "(": 0.35, ")": 0.35, "−": 0.62}
+# fmt: off
+WIDTHS = {
+    "(": 0.39, ")": 0.39, "t": 0.4, "τ": 0.6, "1": 0.64, "+": 0.84, "−": 0.84, "h": 0.7, "o": 0.67,
+    "x": 0.65, "y": 0.65, "ŷ": 0.65, "L": 0.7, "R": 0.82, "U": 0.85, "V": 0.78, "W": 1.1,
+}
+# fmt: on
 
 
 def text_width(text: str, size: float) -> float:
@@ -81,7 +86,7 @@ class Node:
     @property
     def superscript(self) -> float:
         """The size of type of the time; smaller for a long one, which must fit into the circle."""
-        room = 2 * RADIUS - 8 - text_width(self.name, LETTER)
+        room = 2 * RADIUS - 14 - text_width(self.name, LETTER)
         return min(SUPERSCRIPT, room / text_width(f"({self.time})", 1.0))
 
     def edge(self, angle: float, beyond: float = 0.0) -> Point:
@@ -281,6 +286,9 @@ class Diagram:
     title: str
 
     def _repr_svg_(self) -> str:
+        return self.svg
+
+    def _repr_html_(self) -> str:  # what sphinx-gallery asks for
         return self.svg
 
     def __repr__(self) -> str:

@@ -62,7 +62,8 @@ def graph(
     --------
     >>> import cybptt
     >>> rnn = cybptt.RNN(4, 8, 3, recurrence="output")
-    >>> cybptt.plot.graph(rnn)
+    >>> drawn = cybptt.plot.graph(rnn)
+    >>> drawn
     <Diagram: An output at each step, recurrence from the output alone (figure 10.4)>
     >>> cybptt.plot.graph(rnn, unrolled=False, teacher_forcing=True)
     <Diagram: Teacher forcing: the targets are fed back while training (figure 10.6)>

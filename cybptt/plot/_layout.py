@@ -9,9 +9,9 @@ from cybptt.plot._drawing import HEAD, RADIUS, Edge, Node, Point, Unfolding
 if TYPE_CHECKING:
     from cybptt.rnn import RNN
 
-ROW = 86.0  # from a node to the one above
-COLUMN = 118.0  # from a step to the next
-ASIDE = 78.0  # from o to the ŷ beside it
+ROW = 90.0  # from a node to the one above
+COLUMN = 122.0  # from a step to the next
+ASIDE = 82.0  # from o to the ŷ beside it
 LOOP = 68.0  # how far the loops of the folded graph reach
 
 
