@@ -1,9 +1,8 @@
-"""Text as a model of sequences reads it: a vocabulary of characters, and a long stream in chunks.
+"""Text as a model of sequences reads it: a vocabulary of characters, and files of text.
 
 A character model is given a character and asked for the next. :class:`Vocabulary` numbers the
-characters, :class:`Chunks` lays a long text out as B streams side by side and cuts these into
-chunks of at most T steps, for truncated back-propagation with carried state. There are no equations
-here: what the section calls x(t) and y(t) is prepared.
+characters; :class:`cybptt.data.Chunks` (here, too, by that name) cuts a long text for truncated
+back-propagation. There are no equations here: what the section calls x(t) and y(t) is prepared.
 """
 
 from __future__ import annotations
@@ -11,17 +10,17 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, SupportsIndex, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cybptt import _validate as check
 from cybptt._files import file_name
+from cybptt.data import Chunks as Chunks
 
-__all__ = ["Vocabulary", "Chunks", "read_text", "standard_text", "split", "digest"]
+__all__ = ["Vocabulary", "read_text", "standard_text", "split", "digest"]
 
 
 def _string(name: str, value: Any) -> str:
@@ -191,101 +190,9 @@ class Vocabulary:
         return codes.decode("utf-32-le", "surrogatepass")
 
 
-def _long_sequence(tokens: ArrayLike, kinds: str, what: str) -> NDArray[Any]:
-    """An array of one axis; not copied where it is one."""
-    need = f"{what} of shape (N,): one long sequence"
-    array = check.array("tokens", tokens, kinds, need)
-    if isinstance(tokens, int | float):
-        raise check.wrong_type("tokens", check.describe(tokens), need)
-    if array.ndim != 1:
-        raise check.wrong_value("tokens", f"shape {array.shape}", need)
-    return array
-
-
 def _short(text: str, most: int = 40) -> str:
     """A text in quotes, cut where it is long."""
     return repr(text) if len(text) <= most else repr(text[:most]) + "…"
-
-
-class Chunks(Sequence[tuple[NDArray[Any], NDArray[Any]]]):
-    """A long sequence of tokens as chunks (x, y), y(t) the token after x(t).
-
-    The sequence is laid out as B streams of equal length side by side, each the continuation of
-    the one before it, and the streams are cut into chunks of T steps or one fewer, as evenly as
-    that goes. Chunk k + 1 goes on where chunk k ends, stream by stream: carry the state from one to
-    the next (:func:`cybptt.train.fit` does), and only the gradient is truncated.
-
-    No equation: the section back-propagates through a whole sequence; cutting a long one is what
-    makes that affordable.
-
-    Parameters
-    ----------
-    tokens : array-like of integers, (N,)
-        N at least batch × steps + 1.
-    batch : int ≥ 1
-        The number of streams, B.
-    steps : int ≥ 1
-        The most steps of a chunk, T.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the tokens are not a sequence of integers, or too few for one whole chunk.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from cybptt.text import Chunks
-    >>> chunks = Chunks(np.arange(13), batch=2, steps=4)
-    >>> len(chunks), [x.shape for x, y in chunks]
-    (2, [(3, 2), (3, 2)])
-    >>> x, y = chunks[0]
-    >>> x.T
-    array([[0, 1, 2],
-           [6, 7, 8]])
-    >>> y.T
-    array([[1, 2, 3],
-           [7, 8, 9]])
-    """
-
-    def __init__(self, tokens: ArrayLike, *, batch: int, steps: int) -> None:
-        array = _long_sequence(tokens, "iu", "integers")
-        B, T = check.integer("batch", batch, 1), check.integer("steps", steps, 1)
-        if array.size < B * T + 1:
-            raise ValueError(
-                f"tokens: got {array.size}, need at least {B * T + 1} "
-                f"({B} streams of {T} steps, and one to predict)"
-            )
-        self.batch = B
-        self.steps = T
-        length = (array.size - 1) // B
-        n_chunks = -(-length // T)
-        self._x = array[: B * length].reshape(B, length).T
-        self._y = array[1 : B * length + 1].reshape(B, length).T
-        self._cuts = [k * length // n_chunks for k in range(n_chunks + 1)]
-
-    @property
-    def n_targets(self) -> int:
-        """How many tokens are predicted in one pass over all chunks."""
-        return self._y.size
-
-    def __len__(self) -> int:
-        return len(self._cuts) - 1
-
-    @overload
-    def __getitem__(self, index: SupportsIndex) -> tuple[NDArray[Any], NDArray[Any]]: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[tuple[NDArray[Any], NDArray[Any]]]: ...
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[k] for k in range(*index.indices(len(self)))]
-        k = range(len(self))[index]
-        rows = slice(self._cuts[k], self._cuts[k + 1])
-        return self._x[rows], self._y[rows]
-
-    def __repr__(self) -> str:
-        return f"<Chunks: {len(self)} of {self.steps} steps, {self.batch} streams>"
 
 
 def split(tokens: ArrayLike, fraction: float) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -319,7 +226,12 @@ def split(tokens: ArrayLike, fraction: float) -> tuple[NDArray[Any], NDArray[Any
     >>> split(np.arange(10), 0.25)
     (array([0, 1, 2, 3, 4, 5, 6, 7]), array([8, 9]))
     """
-    array = _long_sequence(tokens, "biuf", "numbers")
+    need = "numbers of shape (N,): one long sequence"
+    array = check.array("tokens", tokens, "biuf", need)
+    if isinstance(tokens, int | float):
+        raise check.wrong_type("tokens", check.describe(tokens), need)
+    if array.ndim != 1:
+        raise check.wrong_value("tokens", f"shape {array.shape}", need)
     need = "a number in 0 ≤ fraction < 1"
     part = check.real_number("fraction", fraction, need)
     if not 0 <= part < 1:

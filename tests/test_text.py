@@ -1,11 +1,11 @@
-"""Vocabulary, chunks and files of text."""
+"""Vocabulary, and files of text."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cybptt.text import Chunks, Vocabulary, digest, read_text, split, standard_text
+from cybptt.text import Vocabulary, digest, read_text, split, standard_text
 
 # ------------------------------------------------------------------ the vocabulary
 
@@ -66,57 +66,7 @@ def test_the_vocabulary_refuses(call, error, message):
     assert str(caught.value).startswith(message)
 
 
-# ------------------------------------------------------------------ chunks
-
-
-@given(
-    batch=st.integers(1, 6),
-    steps=st.integers(1, 9),
-    more=st.integers(0, 60),
-)
-def test_chunks_are_the_whole_sequence_side_by_side(batch, steps, more):
-    tokens = np.arange(batch * steps + 1 + more)
-    chunks = Chunks(tokens, batch=batch, steps=steps)
-    xs, ys = zip(*chunks, strict=True)
-    x, y = np.concatenate(xs), np.concatenate(ys)
-    # Every stream goes on where it was cut, and the next begins where the one before it ends.
-    length = (len(tokens) - 1) // batch
-    assert x.shape == (length, batch)
-    np.testing.assert_array_equal(x.T.ravel(), tokens[: batch * length])
-    np.testing.assert_array_equal(y, x + 1)
-    assert chunks.n_targets == x.size
-    # All as long as asked for, or one step shorter at most where that evens them out.
-    lengths = [len(part) for part in xs]
-    assert max(lengths) <= steps
-    assert max(lengths) - min(lengths) <= 1
-    assert len(chunks) == -(-length // steps)
-
-
-def test_chunks_are_a_sequence():
-    chunks = Chunks(np.arange(101), batch=2, steps=10)
-    np.testing.assert_array_equal(chunks[-1][0], chunks[len(chunks) - 1][0])
-    assert [x[0, 0] for x, y in chunks[1:3]] == [10, 20]
-    with pytest.raises(IndexError):
-        chunks[len(chunks)]
-    assert repr(chunks) == "<Chunks: 5 of 10 steps, 2 streams>"
-
-
-@pytest.mark.parametrize(
-    ("tokens", "options", "error", "message"),
-    [
-        (np.arange(20), {"batch": 4, "steps": 5}, ValueError, "tokens: got 20, need at least 21 "),
-        (np.zeros((3, 4), int), {"batch": 1, "steps": 1}, ValueError, "tokens: got shape (3, 4)"),
-        (np.zeros(9), {"batch": 1, "steps": 1}, TypeError, "tokens: got an array of shape (9,)"),
-        (np.arange(9), {"batch": 0, "steps": 1}, ValueError, "batch: got 0, need an integer ≥ 1"),
-        (np.arange(9), {"batch": 1, "steps": -2}, ValueError, "steps: got -2, need an integer"),
-        (np.arange(9), {"batch": True, "steps": 1}, TypeError, "batch: got True, need an integer"),
-        (np.arange(9), {"batch": 1, "steps": 1.5}, TypeError, "steps: got 1.5, need an integer"),
-    ],
-)
-def test_chunks_refuse(tokens, options, error, message):
-    with pytest.raises(error) as caught:
-        Chunks(tokens, **options)
-    assert str(caught.value).startswith(message)
+# ------------------------------------------------------------------ what is held out
 
 
 def test_split_holds_out_the_tail():

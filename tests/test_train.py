@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cybptt
+from cybptt.data import Chunks
 from cybptt.optim import SGD, Adagrad, Adam, RMSprop, clip_by_norm
-from cybptt.text import Chunks, Vocabulary
+from cybptt.text import Vocabulary
 from cybptt.train import (
     Checkpoint,
     History,
@@ -348,7 +349,7 @@ def refusals(tmp_path):
         (
             {"chunks": [(TOKENS[:3], TOKENS[:3], {"length": 3})]},
             ValueError,
-            "chunks: got an option 'length', need lengths or weights",
+            "chunks: got an option 'length', need some of lengths, weights, reduction, state_at",
         ),
         ({"chunks": [(TOKENS[:3], TOKENS[:4])]}, ValueError, "y: got"),
         ({"steps": -1}, ValueError, "steps: got -1, need"),

@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 _CHUNK = "(x, y) or (x, y, options)"
+_OPTIONS = ("lengths", "weights", "reduction", "state_at")
 _Callback: TypeAlias = Callable[[Any], object]
 _OPTIMIZER = ("step", "state_dict", "load_state_dict")
 
@@ -62,8 +63,11 @@ def chunk_parts(chunk: Any, carry: bool = False) -> tuple[Any, Any, dict[str, An
         raise check.wrong_type("chunks", f"the options {check.describe(rest[0])}", "a mapping")
     options = dict(rest[0]) if rest else {}
     for name in options:
-        if name not in ("lengths", "weights"):
-            raise check.wrong_value("chunks", f"an option {name!r}", "lengths or weights")
+        if name not in _OPTIONS:
+            need = f"some of {', '.join(_OPTIONS)}"
+            raise check.wrong_value("chunks", f"an option {name!r}", need)
+    if "reduction" in options:
+        check.positive_number("reduction", options["reduction"])
     if carry and options.get("lengths") is not None:
         need = "carry=False, by which each chunk begins from zeros (or weights of 0 for padding)"
         raise check.wrong_value("carry", "True and a chunk with lengths", need)

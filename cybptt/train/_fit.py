@@ -65,7 +65,7 @@ def fit(
 ) -> History:
     """Train a model by truncated back-propagation through time, in place.
 
-    Each step takes one chunk: the mean loss over it and its gradient (:eq:`10.12` and
+    Each step takes one chunk: the mean loss over it and its gradient (:eq:`10.13` and
     :eq:`10.22`–:eq:`10.28`, divided by the number of steps that count), the gradient clipped by its
     norm, one step of the optimizer. The state at a chunk's end is h(0) of the next, no gradient
     flows back across the cut, and every pass over the chunks begins from zeros. The clock decides
@@ -81,8 +81,11 @@ def fit(
     params : Parameters
         Where it starts; written in place.
     chunks : sequence of (x, y) or (x, y, options)
-        Time-major, as `RNN.value_and_grad` takes them; options is a mapping with ``lengths`` or
-        ``weights``. :class:`cybptt.text.Chunks` makes them from a long text. Taken in order.
+        Time-major, as `RNN.value_and_grad` takes them; taken in order. options is a mapping with
+        some of ``lengths``; ``weights``; ``reduction``, a number by which the loss is divided,
+        instead of how many steps count; and ``state_at``, the step after which the next chunk
+        begins, instead of the end. `cybptt.data` makes them: `Chunks` of a long stream, `Batches`
+        of sequences with ends of their own, `Trials` that are drawn anew.
     optimizer : Optimizer
         One of :mod:`cybptt.optim`, or anything with its ``lr``, ``step``, ``state_dict`` and
         ``load_state_dict``.
@@ -142,8 +145,9 @@ def fit(
     Examples
     --------
     >>> import numpy as np, cybptt
+    >>> from cybptt.data import Chunks
     >>> from cybptt.optim import Adam
-    >>> from cybptt.text import Chunks, Vocabulary
+    >>> from cybptt.text import Vocabulary
     >>> from cybptt.train import fit
     >>> text = "hello world, " * 40
     >>> vocabulary = Vocabulary.of(text)
@@ -324,7 +328,7 @@ class _Watch:
 def evaluate(rnn: RNN, params: Parameters, chunks: Iterable[Chunk], *, carry: bool = True) -> float:
     """The mean loss over chunks, with the state carried from one to the next.
 
-    :eq:`10.12` over the number of steps that count. Cutting a sequence into chunks and carrying
+    :eq:`10.13` over the number of steps that count. Cutting a sequence into chunks and carrying
     the state changes no loss. A model with an output recurrence is given the true outputs, as the
     likelihood of :eq:`10.15`–:eq:`10.16` has them.
 
@@ -335,7 +339,7 @@ def evaluate(rnn: RNN, params: Parameters, chunks: Iterable[Chunk], *, carry: bo
     params : Parameters
         Its parameters.
     chunks : iterable of (x, y) or (x, y, options)
-        As in :func:`fit`.
+        As in :func:`fit`; a ``reduction`` is not looked at.
     carry : bool
         Whether the state goes from chunk to chunk.
 
@@ -352,7 +356,8 @@ def evaluate(rnn: RNN, params: Parameters, chunks: Iterable[Chunk], *, carry: bo
     Examples
     --------
     >>> import cybptt, math
-    >>> from cybptt.text import Chunks, Vocabulary
+    >>> from cybptt.data import Chunks
+    >>> from cybptt.text import Vocabulary
     >>> from cybptt.train import evaluate
     >>> text = "abcd" * 20
     >>> vocabulary = Vocabulary.of(text)
@@ -376,7 +381,8 @@ def evaluate(rnn: RNN, params: Parameters, chunks: Iterable[Chunk], *, carry: bo
         )
         total += rnn.total_loss(trace, y, weights=options.get("weights"))
         count += count_targets(rnn, y, options)
-        state = trace.state
+        at = options.get("state_at")
+        state = trace.state if at is None else trace.state_at(at)
     if not count > 0:
         raise check.wrong_value("chunks", "no step to count", "at least 1")
     return total / count

@@ -22,7 +22,7 @@ class Record:
     epoch : int
         The pass over the chunks that the step belongs to, from 1.
     loss : float
-        Mean loss of the chunk's steps, :eq:`10.12` over their number, in nats for classes.
+        Mean loss of the chunk's steps, :eq:`10.13` over their number, in nats for classes.
     bits : float or None
         The same in bits (per character, for a text); None where the loss has no classes.
     norm : float

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cybptt.optim import clip_by_norm
+from cybptt.optim._checks import all_finite
 from cybptt.train._checkpoint import Checkpoint, generator_from, generator_state
 from cybptt.train._checks import chunk_parts
 from cybptt.train._records import NonFiniteError
 from cybptt.train._signals import SignalGuard
+from cybptt.workspace import Workspace
 
 if TYPE_CHECKING:
     from cybptt.optim import Optimizer
@@ -47,6 +49,7 @@ class Run:
     state: State | None = None
     grad: Parameters = field(init=False)
     good: Checkpoint = field(init=False)
+    workspace: Workspace = field(init=False, default_factory=Workspace)
 
     def __post_init__(self) -> None:
         self.grad = self.params.copy()
@@ -80,24 +83,29 @@ class Run:
         """
         place = self.step % len(self.chunks)
         state = self.state if self.carry and place else None
-        drawn = generator_state(self.generator)
+        draws = self.teacher_forcing is not None
+        drawn = generator_state(self.generator) if draws else self.good.generator
         try:
             with guard.open():
                 x, y, options = chunk_parts(self.chunks[place], self.carry)
+                divisor = options.pop("reduction", None)
                 loss, _, after = self.rnn.value_and_grad(
                     self.params,
                     x,
                     y,
                     state=state,
-                    reduction="mean",
+                    reduction="mean" if divisor is None else divisor,
                     teacher_forcing=self.teacher_forcing,
-                    seed=None if self.teacher_forcing is None else self.generator,
+                    seed=self.generator if draws else None,
                     return_state=True,
                     n_threads=self.n_threads,
                     out=self.grad,
+                    workspace=self.workspace,
                     **options,
                 )
                 counted = count_targets(self.rnn, y, options)
+                if divisor is not None:  # what is told is the mean in any case
+                    loss = loss * divisor / counted if counted else 0.0
         except BaseException:
             self.generator = generator_from(drawn)
             raise
@@ -155,7 +163,7 @@ def _named_in(message: str, grad: Parameters) -> str:
 
 def _first_non_finite(params: Parameters) -> tuple[str | None, str]:
     """The name of the first parameter with a value that is not finite, and a phrase with it."""
-    if np.isfinite(params.vector).all():
+    if all_finite(params.vector):
         return None, ""
     for name, value in params.items():
         wrong = np.argwhere(~np.isfinite(value))
@@ -170,9 +178,10 @@ def count_targets(rnn: RNN, y: Any, options: Mapping[str, Any]) -> float:
     shape = np.shape(y)
     if rnn.loss.targets != "classes":
         shape = shape[:-1]
-    weights = options.get("weights")
+    weights, lengths = options.get("weights"), options.get("lengths")
+    if weights is None and lengths is None:
+        return float(math.prod(shape))
     ones = np.ones(shape) if weights is None else np.asarray(weights, dtype=np.float64)
-    lengths = options.get("lengths")
     if lengths is not None and rnn.outputs == "all":
         steps = np.arange(len(ones)).reshape((-1,) + (1,) * (ones.ndim - 1))
         ones = np.where(steps < np.asarray(lengths), ones, 0.0)
