@@ -1,6 +1,6 @@
 r"""Make the code wrong in one place at a time, and see which test notices.
 
-    python tests/mutations/run.py                    all of them: a quarter of an hour
+    python tests/mutations/run.py                    all of them: two hours
     python tests/mutations/run.py --only '_core|C\.6'   those whose file or description matches
     python tests/mutations/run.py --list             what they are; fails if one no longer applies
     python tests/mutations/run.py --kernels avx2     with these kernels, where the machine has them
@@ -35,24 +35,49 @@ from table import ROOT, TABLE, Mutation
 from tree import Outcome, Tree
 
 # Of the project's files, its installation or its pictures; or the same tests once more.
-NOT_HERE = ("cli", "entry_points", "instruction_sets", "plot", "project", "readme")
+NOT_HERE = (
+    "bench",
+    "cli",
+    "cli_info",
+    "entry_points",
+    "instruction_sets",
+    "plot",
+    "project",
+    "readme",
+)
 
 # The tests that know most of a file come first: the first part of a name here that a file's has.
 NEAREST = {
     "reference": ("reference_by_hand", "reference"),
     "products": ("products", "core_against_reference"),
     "elementwise": ("activations", "losses", "kernels"),
-    "losses": ("losses", "kernels", "core_against_reference"),
+    "losses": ("losses", "c_losses", "kernels", "core_against_reference"),
+    "_plugin_functions": ("c_plugins", "plugins_of_others"),
+    "_plugin_parts": ("c_plugins", "c_losses", "plugins_of_others"),
+    "_c_pointers": ("c_plugins", "c_losses", "plugins_of_others"),
+    "vectors": ("products", "losses", "kernels", "core_against_reference"),
+    "_whole_pass": (
+        "predict",
+        "whole_pass",
+        "state_at",
+        "core_against_reference",
+        "plugins_of_others",
+    ),
+    "_plan": ("predict", "whole_pass", "core_against_reference", "plugins_of_others"),
+    "threads": ("threads", "predict", "whole_pass", "processes"),
+    "workspace": ("whole_pass",),
+    "rnn.py": ("whole_pass", "rnn", "core_against_reference"),
     "_core": ("products", "core_against_reference"),
-    "_functions": ("activations", "losses", "registry", "plugins_in_passes"),
+    "_functions": ("activations", "c_plugins", "registry", "plugins_in_passes"),
     "_batch": ("batch", "core_against_reference"),
     "_checkpoint": ("checkpoint", "checkpoint_segments"),
     "_inputs": ("core_against_reference", "bad_input", "core_batches"),
     "_generate": ("generate", "bad_input"),
     "_draws": ("losses", "generate"),
     "_differences": ("registry", "gradcheck"),
-    "_plugins": ("plugins_in_passes", "plugins_own_memory"),
-    "optim": ("optim",),
+    "_plugins": ("plugins_in_passes", "plugins_own_memory", "c_plugins", "c_losses"),
+    "optim": ("optim", "optim_updates"),
+    "/data/": ("data", "data_tasks", "truncated"),
     "text": ("text",),
     "train": ("train",),
     "": ("core_against_reference", "core_batches", "core_properties", "rnn"),

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from table import ROOT, Mutation
 
 # What pytest -v says of a test: its name, and, when it has ended, how.
@@ -30,6 +31,36 @@ class Outcome(NamedTuple):
     how: str  # passed, failed, crashed, hung
     test: str = ""
     output: str = ""
+
+
+class Library(NamedTuple):
+    """What is linked into one: a Cython file beside a folder of C, and flags of its own."""
+
+    pyx: str
+    kernels: str
+    flags: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, file: str) -> Library:
+        """The one that a source belongs to."""
+        return next(lib for lib in LIBRARIES if Path(file).parent in lib.folders())
+
+    def folders(self) -> tuple[Path, Path]:
+        """Where its sources are."""
+        return Path(self.pyx).parent, Path(self.kernels)
+
+    def units(self, file: str) -> list[str]:
+        """What has to be compiled where a source has changed."""
+        if file.endswith((".pyx", ".pxi", ".pxd")):
+            return [self.pyx]
+        every = sorted(str(path.relative_to(ROOT)) for path in (ROOT / self.kernels).glob("*.c"))
+        return [file] if file.endswith(".c") else every
+
+
+LIBRARIES = (
+    Library("cybptt/_core.pyx", "cybptt/_kernels"),
+    Library("cybptt/optim/_updates.pyx", "cybptt/optim/_kernels", ("-ffp-contract=off",)),
+)
 
 
 class Tree:
@@ -47,63 +78,66 @@ class Tree:
         shutil.copytree(ROOT / "cybptt", self.path("cybptt"), ignore=skip)
         shutil.copytree(ROOT / "tests", folder / "tests", ignore=skip)
         shutil.copy(ROOT / "pyproject.toml", folder)
-        self.library = self.path(f"cybptt/_core{sysconfig.get_config_var('EXT_SUFFIX')}")
-        units = [
-            self.path("cybptt/_core.pyx"),
-            *sorted(self.path("cybptt/_kernels").glob("*.c")),
-        ]
-        self.objects = self._compile_all(units, "")
-        self._link(self.objects)
+        self.objects: dict[Library, dict[str, Path]] = {}
+        for library in LIBRARIES:
+            units = [library.pyx, *library.units(f"{library.kernels}/*.h")]
+            self.objects[library] = self._compile_all(library, units, "")
+            self._link(library, self.objects[library])
 
     def path(self, file: str) -> Path:
         """Where a file of the package is in the copy."""
         return self.folder / "package" / file
+
+    def shared(self, library: Library) -> Path:
+        """Where a library is."""
+        return self.path(library.pyx).with_suffix(sysconfig.get_config_var("EXT_SUFFIX"))
 
     @contextmanager
     def mutated(self, mutation: Mutation) -> Iterator[None]:
         """The copy with one thing wrong; afterwards it is as it was."""
         path, kept = self.path(mutation.file), self.folder / "kept"
         right = path.read_text(encoding="utf-8")
-        shutil.copy(self.library, kept)
+        library = None if path.suffix == ".py" else Library.of(mutation.file)
         try:
             path.write_text(right.replace(mutation.old, mutation.new), encoding="utf-8")
-            if path.suffix != ".py":
-                self._link(self.objects | self._compile_all(self._units_of(path), "mutated-"))
+            if library is not None:
+                shutil.copy(self.shared(library), kept)
+                changed = self._compile_all(library, library.units(mutation.file), "mutated-")
+                self._link(library, self.objects[library] | changed)
             yield
         finally:
             path.write_text(right, encoding="utf-8")
-            os.replace(kept, self.library)
+            if library is not None:
+                os.replace(kept, self.shared(library))
 
     # ------------------------------------------------------------------ building
 
-    def _units_of(self, path: Path) -> list[Path]:
-        """What has to be compiled where a source has changed."""
-        if path.suffix in (".pyx", ".pxi", ".pxd"):
-            return [self.path("cybptt/_core.pyx")]
-        return [path] if path.suffix == ".c" else sorted(path.parent.glob("kernels_*.c"))
-
-    def _compile_all(self, units: list[Path], prefix: str) -> dict[Path, Path]:
+    def _compile_all(self, library: Library, units: list[str], prefix: str) -> dict[str, Path]:
         with ThreadPoolExecutor(2) as threads:
-            names = [f"{prefix}{unit.stem}" for unit in units]
-            return dict(zip(units, threads.map(self._compile, units, names), strict=True))
+            objects = threads.map(lambda unit: self._compile(library, unit, prefix), units)
+            return dict(zip(units, objects, strict=True))
 
-    def _compile(self, unit: Path, name: str) -> Path:
-        source, out, flags = unit, self.folder / f"{name}.o", [*_flags(), "-O1"]
-        if unit.suffix == ".pyx":
-            source, flags[-1] = self.folder / f"{name}.c", "-O0"
-            _do([sys.executable, "-m", "cython", "-3", str(unit), "-o", str(source)])
-        flags += [f"-I{sysconfig.get_path('include')}", f"-I{self.path('cybptt/_kernels')}"]
+    def _compile(self, library: Library, unit: str, prefix: str) -> Path:
+        source, flags = self.path(unit), [*_flags(), *library.flags, "-O1"]
+        out = self.folder / f"{prefix}{source.stem}.o"
+        if source.suffix == ".pyx":
+            source, flags[-1] = out.with_suffix(".c"), "-O0"
+            checks = ",".join(f"{name}=False" for name in [*_of_setup("CHECKS"), "wraparound"])
+            path = str(self.path(unit))
+            _do([sys.executable, "-m", "cython", "-X", checks, path, "-o", str(source)])
+        flags += [f"-I{sysconfig.get_path('include')}", f"-I{np.get_include()}"]
+        flags += [f"-I{self.path(library.kernels)}"]
         _do([*_compiler(), *flags, "-c", str(source), "-o", str(out)])
         return out
 
-    def _link(self, objects: dict[Path, Path]) -> None:
+    def _link(self, library: Library, objects: dict[str, Path]) -> None:
         # To another name first: a library that is being used must not be written over.
         new = self.folder / "new"
         files = [str(file) for file in objects.values()]
         shared = ["-bundle", "-undefined", "dynamic_lookup"]
         shared = shared if sys.platform == "darwin" else ["-shared"]
         _do([*_compiler(), *shared, *files, "-lm", "-o", str(new)])
-        os.replace(new, self.library)
+        os.replace(new, self.shared(library))
 
     # ------------------------------------------------------------------ testing
 
@@ -158,8 +192,12 @@ def _compiler() -> list[str]:
 
 def _flags() -> list[str]:
     """Setup.py's flags, but for the optimization."""
+    return [*[flag for flag in _of_setup("FLAGS") if flag != "-O3"], "-fPIC", "-w"]
+
+
+def _of_setup(name: str) -> list[str]:
+    """A list in setup.py."""
     for statement in ast.parse((ROOT / "setup.py").read_text(encoding="utf-8")).body:
-        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "FLAGS":
-            flags = [flag for flag in ast.literal_eval(statement.value) if flag != "-O3"]
-            return [*flags, "-fPIC", "-w"]
-    raise RuntimeError("setup.py: no FLAGS")
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == name:
+            return list(ast.literal_eval(statement.value))
+    raise RuntimeError(f"setup.py: no {name}")
