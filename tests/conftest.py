@@ -1,4 +1,4 @@
-"""What all tests share: which cybptt is tested, and Hypothesis's settings.
+"""What all tests share: which cybptt is tested, its registries, and Hypothesis's settings.
 
 The tests are of the package that is installed, never of the source folder beside them, which has no
 compiled core. Only where none is installed and the core was built in place is it the source folder.
@@ -54,3 +54,12 @@ def pytest_report_header() -> str:
     import cybptt
 
     return f"cybptt {cybptt.__version__} from {Path(cybptt.__file__).parent}"
+
+
+@pytest.fixture(autouse=True)
+def registries_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is gone after it."""
+    from cybptt import activations, losses
+
+    for registry in (activations._registry, losses._registry):
+        monkeypatch.setattr(registry, "_plugins", dict(registry._plugins))

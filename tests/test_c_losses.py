@@ -23,13 +23,6 @@ DISTANCE = np.frompyfunc(lambda o, y: (o - y) ** 2 / 2, 2, 1)
 NLL = numpy_plugins.NLL
 
 
-@pytest.fixture(autouse=True)
-def registry_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test registers is gone after it."""
-    registry = losses._registry
-    monkeypatch.setattr(registry, "_plugins", dict(registry._plugins))
-
-
 def hypotenuse_slope(o: Any, y: Any) -> Any:
     return o / np.hypot(o, y)
 

@@ -26,13 +26,6 @@ PATTERNS = [("hidden", "none"), ("output, o", "forced"), ("both, o", "free")]
 F64 = ctypes.POINTER(ctypes.c_double)
 
 
-@pytest.fixture(autouse=True)
-def registry_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test registers is gone after it."""
-    registry = activations._registry
-    monkeypatch.setattr(registry, "_plugins", dict(registry._plugins))
-
-
 def problem_with(pattern: str, feed: str, dtype: Any, **plugins: Any) -> Any:
     rnn = make_rnn(pattern, 3, 6, 4, **plugins)
     return random_problem(rnn, np.random.default_rng(0), 5, 7, feed=feed, dtype=dtype)

@@ -122,7 +122,9 @@ def test_without_a_file_it_reads_the_standard_text(capsys):
 def test_numbers_that_are_not_finite_end_the_run_with_status_1(capsys):
     assert train("--steps", "50", "--lr", "1e37", "--decay", "0", "--clip", "1e9") == 1
     err = capsys.readouterr().err
-    assert re.match(r"cybptt: step \d+: .*(U|W|V|b|c)\b.* after step \d+ \(learning rate 1e\+", err)
+    # Which of them is first beyond its range depends on the rounding of the machine's kernels.
+    first = r"cybptt: step \d+: (the loss is|.*(U|W|V|b|c)\b).* after step \d+ \(learning rate 1e\+"
+    assert re.match(first, err)
     assert err.count("\n") == 1
     assert np.isfinite(cybptt.load("cybptt-bottles.safetensors")[1].vector).all()
 

@@ -102,9 +102,15 @@ def test_what_computes_and_what_mentions() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_examples_run(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_examples_run(
+    page: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     import numpy as np
 
+    monkeypatch.chdir(tmp_path)  # for the files that a page writes
     with np.printoptions():  # what a page sets shall not outlive it
         done = doctest.testfile(str(page), module_relative=False, optionflags=FLAGS)
     assert done.failed == 0, capsys.readouterr().out

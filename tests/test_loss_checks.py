@@ -15,13 +15,6 @@ import cybptt
 from cybptt import losses
 
 
-@pytest.fixture(autouse=True)
-def registry_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test registers is gone after it."""
-    registry = losses._registry
-    monkeypatch.setattr(registry, "_plugins", dict(registry._plugins))
-
-
 def sum_of_squares(o: Any, y: Any) -> Any:
     return ((o - y) ** 2).sum(axis=1) / 2
 

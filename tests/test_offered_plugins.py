@@ -18,13 +18,6 @@ import cybptt
 from cybptt import activations
 
 
-@pytest.fixture(autouse=True)
-def registry_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test registers is gone after it."""
-    registry = activations._registry
-    monkeypatch.setattr(registry, "_plugins", dict(registry._plugins))
-
-
 class Packages:
     """A folder on sys.path with packages that offer plugins."""
 

@@ -15,13 +15,6 @@ import cybptt
 from cybptt import activations
 
 
-@pytest.fixture(autouse=True)
-def registry_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test registers is gone after it."""
-    registry = activations._registry
-    monkeypatch.setattr(registry, "_plugins", dict(registry._plugins))
-
-
 def counted(function: Callable[..., Any]) -> Callable[..., Any]:
     calls = iter(range(10**9))
     return lambda *arguments: function(*arguments) + next(calls)

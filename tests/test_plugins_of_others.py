@@ -21,13 +21,6 @@ DTYPES = [np.float32, np.float64]
 NUMBA = {np.float32: types.float32, np.float64: types.float64}
 
 
-@pytest.fixture(autouse=True)
-def registries_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test registers is gone after it."""
-    for registry in (activations._registry, losses._registry):
-        monkeypatch.setattr(registry, "_plugins", dict(registry._plugins))
-
-
 def tanh(a: Any) -> Any:
     return np.tanh(a)
 

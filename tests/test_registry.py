@@ -21,14 +21,6 @@ from cybptt import activations, losses
 from cybptt.registry import Registry
 
 
-@pytest.fixture(autouse=True)
-def registries_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test registers is gone after it."""
-    for module in (activations, losses):
-        registry = module._registry
-        monkeypatch.setattr(registry, "_plugins", dict(registry._plugins))
-
-
 def sum_of_squares(o: Any, y: Any) -> Any:
     return ((o - y) ** 2).sum(axis=1) / 2
 

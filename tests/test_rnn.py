@@ -221,9 +221,7 @@ def test_its_repr_shows_what_is_not_the_default(arguments: str, expected: str) -
     assert repr(eval(f"cybptt.RNN({arguments})", {"cybptt": cybptt})) == expected
 
 
-def test_replacing_a_plugin_leaves_models_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
-    registry = cybptt.activations._registry
-    monkeypatch.setattr(registry, "_plugins", dict(registry._plugins))
+def test_replacing_a_plugin_leaves_models_as_they_were() -> None:
     old = cybptt.RNN(1, 1, 1)
     cybptt.register_activation("tanh", np.sin, np.cos, replace=True)
     new = cybptt.RNN(1, 1, 1)
