@@ -258,11 +258,12 @@ def test_nothing_is_allocated_after_the_first_step(name: str, dtype: type) -> No
         tracemalloc.reset_peak()
         for _ in range(3):
             opt.step(theta, g)
-        after, peak = tracemalloc.get_traced_memory()
+        _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert after - before < 1000
-    assert peak - before < 10_000  # a few Python objects; one array would be 400,000
+    # One array would be 400,000. The rest are a few Python objects, and what a thread of whoever runs
+    # the tests has read meanwhile.
+    assert peak - before < 100_000
 
 
 def test_a_failed_allocation_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
