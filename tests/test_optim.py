@@ -261,8 +261,8 @@ def test_nothing_is_allocated_after_the_first_step(name: str, dtype: type) -> No
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # One array would be 400,000. The rest are a few Python objects, and what a thread of whoever runs
-    # the tests has read meanwhile.
+    # One array would be 400,000. The rest are a few Python objects, and what a thread of the
+    # program that runs the tests has read meanwhile.
     assert peak - before < 100_000
 
 
