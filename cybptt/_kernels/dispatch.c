@@ -4,9 +4,10 @@
  * by an emulator. One that nothing has executed does not belong in the table. */
 #include <stddef.h>
 
+#include "compiler.h"
 #include "kernels.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__) && defined(GNU_C)
 static int has_avx2(void)
 {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -20,7 +21,7 @@ static int has_avx512(void)
 #define VARIANTS(suffix)                                                                           \
     {has_avx512, &cybptt_##suffix##_avx512}, {has_avx2, &cybptt_##suffix##_avx2},
 #define EXTERN(suffix) extern const kernels_##suffix cybptt_##suffix##_avx512, cybptt_##suffix##_avx2;
-#elif defined(__aarch64__) && defined(__GNUC__)
+#elif defined(__aarch64__) && defined(GNU_C)
 static int has_neon(void)
 {
     return 1;

@@ -12,17 +12,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__)
+#if defined(GNU_C)
 #define SCALAR static inline __attribute__((always_inline))
 #else
 #define SCALAR static inline
 #endif
-#if defined(__clang__) /* in == out is allowed: element i is read before it is written */
-#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
-#elif defined(__GNUC__)
-#define INDEPENDENT _Pragma("GCC ivdep")
-#else
+/* in == out is allowed: element i is read before it is written */
+#if !defined(GNU_C)
 #define INDEPENDENT
+#elif defined(__clang__)
+#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
 /* x + ROUND - ROUND is x rounded to a whole number n, and the low bits of x + ROUND are n's.

@@ -1,5 +1,7 @@
 /* The kernels for AVX2 with FMA; empty where the compiler or the architecture has none. */
-#if defined(__x86_64__) && defined(__GNUC__)
+#include "compiler.h"
+
+#if defined(__x86_64__) && defined(GNU_C)
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #else

@@ -1,5 +1,7 @@
 /* The kernels for AVX-512; empty where the compiler or the architecture has none. */
-#if defined(__x86_64__) && defined(__GNUC__)
+#include "compiler.h"
+
+#if defined(__x86_64__) && defined(GNU_C)
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma"))), \
                              apply_to = function)

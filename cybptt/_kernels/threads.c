@@ -25,7 +25,7 @@ static int run_alone(intptr_t n_tasks, cybptt_task run, void *context)
     return failed;
 }
 
-#if defined(_WIN32) || !defined(__GNUC__)
+#if defined(_WIN32) || !defined(GNU_C)
 
 int cybptt_share_out(intptr_t n_tasks, int n_threads, cybptt_task run, void *context)
 {

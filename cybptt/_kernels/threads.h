@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "compiler.h"
+
 /* One of several tasks that may run at the same time. `caller` is 1 in the thread that shared them
  * out. What it returns is not 0 where it failed, or found that another had. */
 typedef int (*cybptt_task)(void *context, intptr_t task, int caller);
@@ -14,7 +16,7 @@ typedef int (*cybptt_task)(void *context, intptr_t task, int caller);
 int cybptt_share_out(intptr_t n_tasks, int n_threads, cybptt_task run, void *context);
 
 /* A flag that one thread raises and others look at. */
-#if defined(__GNUC__)
+#if defined(GNU_C)
 #define cybptt_raise_flag(flag) __atomic_store_n((flag), 1, __ATOMIC_RELAXED)
 #define cybptt_flag(flag) __atomic_load_n((flag), __ATOMIC_RELAXED)
 /* Give it a value; what it was. */

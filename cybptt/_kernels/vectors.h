@@ -3,7 +3,7 @@
  * Included once for each dtype and instruction set, first of all (see template.h). Where there are no
  * such extensions a `vec` is one number.
  */
-#if defined(__GNUC__)
+#if defined(GNU_C)
 #define LANES (VBYTES / (IS_FLOAT ? 4 : 8))
 /* Unaligned, and may alias: loads and stores through it are single instructions. */
 typedef real NAME(vec) __attribute__((vector_size(VBYTES), aligned(sizeof(real)), may_alias));

@@ -10,7 +10,8 @@ enum { SUMS = 32, BLOCK = 4096 }; /* of the sum of squares */
 #define ISA baseline
 #include "table.h"
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) \
+    && !defined(CYBPTT_PLAIN_C)
 #pragma GCC push_options
 #pragma GCC target("avx2")
 #define ISA avx2
