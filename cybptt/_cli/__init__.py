@@ -29,7 +29,10 @@ A run with neither --steps nor --epochs nor --minutes takes {DEFAULT_STEPS:,} st
 minutes on two plain cores, and is ended after {DEFAULT_MINUTES:g} minutes where the machine is
 slower. Ctrl-C stops at once and keeps the model; --resume goes on from there, to the same bits as
 if it had never stopped. Limits, clocks and samples change no bits: step k is the same in every run
-with the same text, options and seed on one kind of processor."""
+with the same text, options and seed on one kind of processor.
+
+`mpiexec -n N cybptt train …` shares the streams out among N processes, on one machine or many
+(the extra cybptt[mpi]); the result is that of one, but for rounding."""
 
 _SAMPLE = "Write text with a model that `cybptt train` saved."
 
@@ -82,26 +85,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.run(options)
         sys.stdout.flush()
         return status
-    except KeyboardInterrupt:
-        return _fail("interrupted", 130)
+    except KeyboardInterrupt as error:
+        return _fail(error, "interrupted", 130)
     except BrokenPipeError:
         # Whoever read our output has left; what is still buffered must not complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except FloatingPointError as error:
-        return _fail(str(error), 1)
+        return _fail(error, str(error), 1)
     except MemoryError as error:
-        return _fail(f"not enough memory: {error}", 2)
+        return _fail(error, f"not enough memory: {error}", 2)
     except OSError as error:
         reason = error.strerror or str(error)
-        return _fail(f"{error.filename}: {reason}" if error.filename else reason, 2)
+        text = f"{error.filename}: {reason}" if error.filename else reason
+        return _fail(error, text, 2)
     except (ValueError, TypeError, ImportError) as error:
         # What is called path inside has no name on a command line.
-        return _fail(str(error).removeprefix("path: "), 2)
+        return _fail(error, str(error).removeprefix("path: "), 2)
 
 
-def _fail(message: str, status: int) -> int:
-    print(f"cybptt: {message}", file=sys.stderr)
+def _fail(error: BaseException, message: str, status: int) -> int:
+    from cybptt._cli import ranks
+
+    ranks.end(error, status, lambda: print(f"cybptt: {message}", file=sys.stderr))
     return status
 
 

@@ -9,12 +9,13 @@ import signal
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cybptt import _validate as check
 from cybptt import text as texts
+from cybptt._cli import ranks
 from cybptt._cli.options import DEFAULT_MINUTES, DEFAULT_STEPS, FLOOR, Options
 from cybptt._cli.progress import Progress, duration, wrapped
 from cybptt._cli.sample import write_text
@@ -22,8 +23,20 @@ from cybptt.optim import Adam
 from cybptt.parameters import Parameters
 from cybptt.rnn import RNN
 from cybptt.text import Chunks, Vocabulary
-from cybptt.train import Checkpoint, History, Interrupted, NonFiniteError, Record, cosine, fit
+from cybptt.train import (
+    Checkpoint,
+    History,
+    Interrupted,
+    NonFiniteError,
+    Record,
+    cosine,
+    fit,
+    shard,
+)
 from cybptt.train._checks import file_for
+
+if TYPE_CHECKING:
+    from cybptt.mpi import Group
 
 __all__ = ["run"]
 
@@ -71,6 +84,12 @@ class _Job:
     resume: Checkpoint | None
     steps: int | None
     minutes: float | None
+    group: Group | None
+
+    @property
+    def speaks(self) -> bool:
+        """Of several processes the first says what happens, and writes the file."""
+        return self.group is None or self.group.rank == 0
 
     @property
     def done(self) -> int:
@@ -89,22 +108,28 @@ class _Job:
 def run(arguments: argparse.Namespace) -> int:
     """Train, say what happens, and save."""
     _check_arguments(arguments)
-    job = _prepare(arguments)
+    group = ranks.group()
+    job = _prepare(arguments, group)
     progress = Progress(job.steps, job.done, job.options.batch * job.options.chunk)
     try:
-        progress.say(_introduction(job))
+        if job.speaks:
+            progress.say(_introduction(job))
         with _Terminated() as terminated:
             history = _fit(job, arguments, progress)
     except Interrupted as interrupt:
         progress.close()
-        print(_interrupted(job, interrupt.history), flush=True)
+        if job.speaks:
+            print(_interrupted(job, interrupt.history), flush=True)
         return 128 + (signal.SIGTERM if terminated.received else signal.SIGINT)
     except NonFiniteError as error:
         progress.close()
+        if not job.speaks:
+            raise
         raise FloatingPointError(f"{error}; saved there: {job.out}") from None
     finally:
         progress.close()
-    print(_conclusion(job, history, progress), flush=True)
+    if job.speaks:
+        print(_conclusion(job, history, progress), flush=True)
     return 0
 
 
@@ -157,7 +182,7 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--validation: got {arguments.validation}, need a number in 0 ≤ x < 1")
 
 
-def _prepare(arguments: argparse.Namespace) -> _Job:
+def _prepare(arguments: argparse.Namespace, group: Group | None) -> _Job:
     given = Options.given(arguments)
     resume, path = None, arguments.text
     if arguments.resume is None:
@@ -177,9 +202,10 @@ def _prepare(arguments: argparse.Namespace) -> _Job:
         rnn, params = resume.rnn, resume.params.copy()
     steps, minutes = _limits(arguments, len(chunks))
     out = arguments.out or arguments.resume or _default_out(path)
-    file_for("--out", out, rnn)
+    if group is None or group.rank == 0:
+        file_for("--out", out, rnn)
     return _Job(
-        text, options, vocabulary, rnn, params, chunks, held_out, out, resume, steps, minutes
+        text, options, vocabulary, rnn, params, chunks, held_out, out, resume, steps, minutes, group
     )
 
 
@@ -248,7 +274,7 @@ def _default_out(path: str | None) -> str:
 
 
 def _fit(job: _Job, arguments: argparse.Namespace, progress: Progress) -> History:
-    options = job.options
+    options, group = job.options, job.group
 
     def report(record: Record) -> None:
         if record.validation_bits is not None:
@@ -260,10 +286,15 @@ def _fit(job: _Job, arguments: argparse.Namespace, progress: Progress) -> Histor
             progress.say(_sample(job, record.step))
 
     schedule = cosine(options.lr, options.decay, floor=FLOOR) if options.decay else None
+    chunks: Any = job.chunks
+    held_out: Any = job.held_out
+    if group is not None:
+        chunks = shard(job.rnn, chunks, group)
+        held_out = held_out and shard(job.rnn, held_out, group)
     return fit(
         job.rnn,
         job.params,
-        job.chunks,
+        chunks,
         optimizer=Adam(lr=options.lr),
         max_norm=options.clip,
         schedule=schedule,
@@ -271,12 +302,14 @@ def _fit(job: _Job, arguments: argparse.Namespace, progress: Progress) -> Histor
         minutes=math.inf if job.minutes is None else job.minutes,
         # None of the two is the same as every seed: the generator is not drawn from.
         seed=options.seed if job.resume is None else None,
-        validation=job.held_out,
+        validation=held_out,
         validate_every=arguments.validate_every or None,
-        callbacks=[progress, report],
+        callbacks=[progress, report] if job.speaks else [],
         checkpoint=job.out,
         metadata=job.metadata,
         resume=job.resume,
+        n_threads=None if group is None else group.n_threads,
+        group=group,
     )
 
 
@@ -313,6 +346,10 @@ def _introduction(job: _Job) -> str:
         f"norm at most {options.clip:g}",
         f"until   {end}",
     ]
+    if job.group is not None:
+        lines.append(
+            f"ranks   {job.group.size} processes, {job.group.n_threads} threads in the first"
+        )
     if job.resume is not None:
         lines.append(f"resumed after step {job.done:,} from {job.out}")
     return "\n".join([*lines, ""])

@@ -1,15 +1,13 @@
-"""The loop of truncated back-propagation through time, and the loss over chunks."""
+"""Training by truncated back-propagation through time: what comes before and after the loop."""
 
 from __future__ import annotations
 
-import math
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from cybptt import _validate as check
+from cybptt.train._agreement import HINTS, columns, facts
 from cybptt.train._checkpoint import Checkpoint
 from cybptt.train._checks import (
     callbacks_of,
@@ -18,14 +16,15 @@ from cybptt.train._checks import (
     check_optimizer,
     check_resume,
     check_schedule,
-    check_validation,
-    chunk_parts,
     metadata_of,
     not_negative,
 )
+from cybptt.train._evaluate import Chunk
 from cybptt.train._file import RunFile
-from cybptt.train._records import History, Interrupted, NonFiniteError, Record, Stop
-from cybptt.train._run import Run, count_targets, in_bits
+from cybptt.train._group import Group, Ranks
+from cybptt.train._loop import Limits, Watch, loop
+from cybptt.train._records import History, Interrupted, NonFiniteError, Record
+from cybptt.train._run import Run
 from cybptt.train._signals import SignalGuard
 
 if TYPE_CHECKING:
@@ -35,9 +34,7 @@ if TYPE_CHECKING:
     from cybptt.parameters import Parameters
     from cybptt.rnn import RNN
 
-__all__ = ["evaluate", "fit"]
-
-Chunk: TypeAlias = "tuple[Any, Any] | tuple[Any, Any, Mapping[str, Any]]"
+__all__ = ["fit"]
 
 
 def fit(
@@ -62,6 +59,7 @@ def fit(
     metadata: Mapping[str, Any] | None = None,
     resume: Checkpoint | None = None,
     n_threads: int | None = None,
+    group: Group | None = None,
 ) -> History:
     """Train a model by truncated back-propagation through time, in place.
 
@@ -126,6 +124,14 @@ def fit(
         the place in the chunks are taken from it.
     n_threads : int, optional
         As in `RNN.value_and_grad`.
+    group : Group, optional
+        The processes that train this model together, such as :class:`cybptt.mpi.Group`. Each calls
+        `fit` with the same arguments but for its chunks, those of validation, and its callbacks;
+        :func:`shard` makes a rank's chunks of all. A step's loss and gradient are those of all
+        ranks' chunks in one, so that the result is that of one process but for rounding, and the
+        same bits on every rank. A chunk may be empty on some, B = 0. What one rank meets, an error
+        or Ctrl-C or a callback's :class:`Stop`, ends the run on all at the same step. Rank 0 writes
+        the checkpoint, which has the state of all ranks' sequences.
 
     Returns
     -------
@@ -139,8 +145,10 @@ def fit(
         parameter; the parameters are put back to those of the last good step.
     Interrupted
         On Ctrl-C: a KeyboardInterrupt that carries the history.
+    RankError
+        If another rank of the group failed.
     ValueError, TypeError
-        If an argument is wrong, or a chunk is.
+        If an argument is wrong, or a chunk is; if ranks of the group do not agree.
 
     Examples
     --------
@@ -161,66 +169,72 @@ def fit(
     >>> history.records[0].bits > 3 and history.records[-1].bits < 0.5
     True
     """
-    check_model(rnn, params)
-    check_chunks(chunks)
-    check_optimizer(optimizer)
-    if max_norm is not None and not check.real_number("max_norm", max_norm, "a number > 0") > 0:
-        raise check.wrong_value("max_norm", check.describe(max_norm), "a number > 0")
-    if schedule is not None:
-        check_schedule(schedule)
-    carry = check.boolean("carry", carry)
-    check.seed("seed", seed)
-    if n_threads is not None:
-        n_threads = check.integer("n_threads", n_threads, 1)
-    if resume is not None:
-        check_resume(resume, rnn, params, optimizer, chunks, carry)
-        if seed is not None:
-            got, need = f"{seed!r} with resume", "None: the generator is the checkpoint's"
-            raise check.wrong_value("seed", got, need)
-        metadata = resume.metadata if metadata is None else metadata
-    run = Run(
-        rnn=rnn,
-        params=params,
-        chunks=chunks,
-        optimizer=optimizer,
-        max_norm=max_norm,
-        schedule=schedule,
-        carry=carry,
-        teacher_forcing=teacher_forcing,
-        n_threads=n_threads,
-        generator=check.generator("seed", seed),
-        metadata=metadata_of(metadata),
-    )
-    limits = _Limits(steps, epochs, minutes, len(chunks))
-    watch = _Watch(run, validation, validate_every, callbacks_of(callbacks))
-    file = RunFile(run, checkpoint, not_negative("checkpoint_seconds", checkpoint_seconds))
+    ranks = Ranks(group)
+    with ranks.together() as told:
+        check_model(rnn, params)
+        check_chunks(chunks)
+        check_optimizer(optimizer)
+        if max_norm is not None and not check.real_number("max_norm", max_norm, "a number > 0") > 0:
+            raise check.wrong_value("max_norm", check.describe(max_norm), "a number > 0")
+        if schedule is not None:
+            check_schedule(schedule)
+        carry = check.boolean("carry", carry)
+        check.seed("seed", seed)
+        if n_threads is not None:
+            n_threads = check.integer("n_threads", n_threads, 1)
+        if resume is not None:
+            check_resume(resume, rnn, params, optimizer, chunks, carry and ranks.size == 1)
+            if seed is not None:
+                got, need = f"{seed!r} with resume", "None: the generator is the checkpoint's"
+                raise check.wrong_value("seed", got, need)
+            metadata = resume.metadata if metadata is None else metadata
+        run = Run(
+            rnn=rnn,
+            params=params,
+            chunks=chunks,
+            optimizer=optimizer,
+            max_norm=max_norm,
+            schedule=schedule,
+            carry=carry,
+            teacher_forcing=teacher_forcing,
+            n_threads=n_threads,
+            generator=check.generator("seed", seed),
+            metadata=metadata_of(metadata),
+            ranks=ranks,
+        )
+        limits = Limits(steps, epochs, minutes, len(chunks))
+        watch = Watch(run, validation, validate_every, callbacks_of(callbacks))
+        seconds = not_negative("checkpoint_seconds", checkpoint_seconds)
+        file = RunFile(run, checkpoint, seconds)
+        if ranks.size > 1:
+            told.value = facts(run, resume, limits.facts | watch.facts)
+    if ranks.size > 1:
+        ranks.compare(told.all, HINTS)
     # The first to change anything, so the last that can refuse.
     if resume is not None:
-        run.restore(resume)
+        with ranks.together() as told:
+            told.value = columns(run, resume.step) if ranks.size > 1 else None
+        with ranks.together():
+            run.take_part(resume, told.all)
         file.begin()
     history = History()
     with SignalGuard() as guard:
         try:
-            _loop(run, limits, watch, file, history, guard)
+            loop(run, limits, watch, file, history, guard)
         except KeyboardInterrupt:
-            history.stopped = "interrupted"
-            history.checkpoint = run.checkpoint()
-            file.save()
+            _end(run, file, history, "interrupted")
             raise Interrupted(history) from None
         except NonFiniteError as error:
             run.restore(run.good)
-            history.stopped = "not finite"
-            history.checkpoint = run.good
             error.history = history
-            file.save(always=True)
+            _end(run, file, history, "not finite", always=True)
             raise
         except BaseException:
-            file.save()
+            _end(run, file, history, history.stopped)
             raise
-        history.checkpoint = run.checkpoint()
-        file.save()
+        _end(run, file, history, history.stopped)
         try:
-            with guard.open():
+            with ranks.together(), guard.open():
                 pass  # a Ctrl-C that came after the last step
         except KeyboardInterrupt:
             history.stopped = "interrupted"
@@ -228,161 +242,13 @@ def fit(
     return history
 
 
-def _loop(
-    run: Run, limits: _Limits, watch: _Watch, file: RunFile, history: History, guard: SignalGuard
-) -> None:
-    """Step by step to the first limit; only what is under ``guard.open`` may be interrupted."""
-    started, targets = time.monotonic(), 0.0
-    history.stopped = limits.reached(run.step, 0.0)
-    while not history.stopped:
-        loss, norm, counted = run.advance(guard)
-        targets += counted
-        elapsed = time.monotonic() - started
-        history.stopped = limits.reached(run.step, elapsed)
-        record = Record(
-            step=run.step,
-            epoch=(run.step - 1) // len(run.chunks) + 1,
-            loss=loss,
-            bits=in_bits(run.rnn, loss),
-            norm=norm,
-            lr=run.optimizer.lr,
-            targets=round(targets),
-            elapsed=elapsed,
-        )
-        history.records.append(record)  # before an interrupt: the step is done
-        with guard.open():
-            value = watch.validate(history, last=bool(history.stopped))
-            if value is not None:
-                bits = in_bits(run.rnn, value)
-                record = replace(record, validation=value, validation_bits=bits)
-                history.records[-1] = record
-            try:
-                watch.show(record)
-            except Stop as reason:
-                history.stopped = history.stopped or str(reason) or "callback"
-                if value is None:
-                    watch.validate(history, last=True)
-        if not history.stopped:
-            file.save_now_and_then()
-
-
-class _Limits:
-    """When a run ends by itself."""
-
-    def __init__(
-        self, steps: int | None, epochs: int | None, minutes: float | None, n_chunks: int
-    ) -> None:
-        steps = None if steps is None else check.integer("steps", steps, 0)
-        epochs = None if epochs is None else check.integer("epochs", epochs, 0)
-        minutes = None if minutes is None else not_negative("minutes", minutes)
-        if steps is None and epochs is None and minutes is None:
-            epochs = 1
-        self._steps = math.inf if steps is None else steps
-        self._epochs = math.inf if epochs is None else epochs * n_chunks
-        self._seconds = math.inf if minutes is None else minutes * 60
-
-    def reached(self, step: int, elapsed: float) -> str:
-        """The limit that is reached, "" where none is."""
-        if step >= self._steps:
-            return "steps"
-        if step >= self._epochs:
-            return "epochs"
-        return "minutes" if elapsed >= self._seconds else ""
-
-
-class _Watch:
-    """The validation and the callbacks: they see the run and change nothing of it."""
-
-    def __init__(
-        self,
-        run: Run,
-        validation: Iterable[Chunk] | None,
-        every: int | None,
-        callbacks: tuple[Callable[[Record], object], ...],
-    ) -> None:
-        if every is not None:
-            every = check.integer("validate_every", every, 1)
-        if validation is not None:
-            check_validation(validation)
-        self._run, self._validation, self._every = run, validation, every
-        self._callbacks = callbacks
-
-    def validate(self, history: History, *, last: bool) -> float | None:
-        run, every = self._run, self._every
-        if self._validation is None or not (last or (every and run.step % every == 0)):
-            return None
-        value = evaluate(
-            run.rnn,
-            run.params,
-            self._validation,
-            carry=run.carry,
-        )
-        history.validation.append((run.step, value))
-        return value
-
-    def show(self, record: Record) -> None:
-        for callback in self._callbacks:
-            callback(record)
-
-
-def evaluate(rnn: RNN, params: Parameters, chunks: Iterable[Chunk], *, carry: bool = True) -> float:
-    """The mean loss over chunks, with the state carried from one to the next.
-
-    :eq:`10.13` over the number of steps that count. Cutting a sequence into chunks and carrying
-    the state changes no loss. A model with an output recurrence is given the true outputs, as the
-    likelihood of :eq:`10.15`–:eq:`10.16` has them.
-
-    Parameters
-    ----------
-    rnn : RNN
-        The model.
-    params : Parameters
-        Its parameters.
-    chunks : iterable of (x, y) or (x, y, options)
-        As in :func:`fit`; a ``reduction`` is not looked at.
-    carry : bool
-        Whether the state goes from chunk to chunk.
-
-    Returns
-    -------
-    float
-        In nats for classes; divide by ln 2 for bits.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If a chunk is wrong, or there is no step to count.
-
-    Examples
-    --------
-    >>> import cybptt, math
-    >>> from cybptt.data import Chunks
-    >>> from cybptt.text import Vocabulary
-    >>> from cybptt.train import evaluate
-    >>> text = "abcd" * 20
-    >>> vocabulary = Vocabulary.of(text)
-    >>> rnn = cybptt.RNN(4, 8, 4, inputs="tokens")
-    >>> params = rnn.init(seed=0)
-    >>> params.vector[...] = 0                  # all four letters alike: two bits
-    >>> chunks = Chunks(vocabulary.encode(text), batch=1, steps=30)
-    >>> round(evaluate(rnn, params, chunks) / math.log(2), 6)
-    2.0
-    """
-    check_model(rnn, params)
-    carry = check.boolean("carry", carry)
-    if not hasattr(chunks, "__iter__"):
-        raise check.wrong_type("chunks", check.describe(chunks), "an iterable of (x, y)")
-    total, count, state = 0.0, 0.0, None
-    for chunk in chunks:
-        x, y, options = chunk_parts(chunk, carry)
-        forced = {} if rnn.recurrence == "hidden" else {"y": y}
-        trace = rnn.forward(
-            params, x, lengths=options.get("lengths"), state=state if carry else None, **forced
-        )
-        total += rnn.total_loss(trace, y, weights=options.get("weights"))
-        count += count_targets(rnn, y, options)
-        at = options.get("state_at")
-        state = trace.state if at is None else trace.state_at(at)
-    if not count > 0:
-        raise check.wrong_value("chunks", "no step to count", "at least 1")
-    return total / count
+def _end(run: Run, file: RunFile, history: History, why: str, *, always: bool = False) -> None:
+    """Say where the run stands, and write it; no rank goes on before that is done."""
+    history.stopped = why
+    history.checkpoint = run.whole()
+    try:
+        with run.ranks.together():
+            file.save(history.checkpoint, always=always)
+    finally:
+        if run.ranks.over:  # the block was nobody else's
+            run.ranks.all(None)

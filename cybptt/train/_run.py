@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from cybptt.optim import clip_by_norm
 from cybptt.optim._checks import all_finite
 from cybptt.train._checkpoint import Checkpoint, generator_from, generator_state
 from cybptt.train._checks import chunk_parts
+from cybptt.train._group import Part, Ranks, combined, fingerprint
 from cybptt.train._records import NonFiniteError
+from cybptt.train._shard import columns_of, gathered_state, own_state
 from cybptt.train._signals import SignalGuard
 from cybptt.workspace import Workspace
 
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from cybptt.trace import State
 
 __all__ = ["Run", "count_targets", "in_bits"]
+
+# Steps between two looks whether the ranks' parameters are still the same.
+_LOOK = 64
 
 
 @dataclass
@@ -45,8 +51,11 @@ class Run:
     n_threads: int | None
     generator: np.random.Generator
     metadata: dict[str, Any]
+    ranks: Ranks
     step: int = 0
     state: State | None = None
+    started: float = field(init=False, default_factory=time.monotonic)
+    after: State | None = field(init=False, default=None)
     grad: Parameters = field(init=False)
     good: Checkpoint = field(init=False)
     workspace: Workspace = field(init=False, default_factory=Workspace)
@@ -76,41 +85,66 @@ class Run:
         self.step, self.state = checkpoint.step, checkpoint.state
         self.good = checkpoint
 
-    def advance(self, guard: SignalGuard) -> tuple[float, float, float]:
-        """One step: its loss, its gradient's norm, and the number of steps that counted.
+    @property
+    def draws(self) -> bool:
+        """Whether teacher forcing may draw from the generator."""
+        return self.teacher_forcing is not None
 
-        Only the computation may be interrupted, and it changes nothing that is kept.
+    def whole(self, checkpoint: Checkpoint | None = None) -> Checkpoint | None:
+        """A checkpoint with the state of all ranks' sequences; every rank has to ask for it.
+
+        None where the ranks are not at one step, or one of them has left.
         """
-        place = self.step % len(self.chunks)
-        state = self.state if self.carry and place else None
-        draws = self.teacher_forcing is not None
+        mine = self.checkpoint() if checkpoint is None else checkpoint
+        if self.ranks.size == 1:
+            return mine
+        parts = self.ranks.all((mine.step, mine.state))
+        if parts is None or any(step != mine.step for step, _ in parts):
+            return None
+        return replace(mine, state=gathered_state([state for _, state in parts]))
+
+    def take_part(self, checkpoint: Checkpoint, columns: Sequence[int | None]) -> None:
+        """Go to where a checkpoint of all ranks stands, with one's own rows of its state."""
+        state = checkpoint.state
+        own = own_state(self.ranks, state, columns) if self.carry else None
+        self.restore(checkpoint if own is state else replace(checkpoint, state=own))
+
+    def compute(self, guard: SignalGuard) -> tuple[float, float, float]:
+        """The loss and the gradient of the next step, those of all ranks; and how many steps count.
+
+        The third is the time since the run began, the same on all ranks. Only this may be
+        interrupted, and it changes nothing that is kept.
+        """
+        draws = self.draws
         drawn = generator_state(self.generator) if draws else self.good.generator
         try:
-            with guard.open():
-                x, y, options = chunk_parts(self.chunks[place], self.carry)
-                divisor = options.pop("reduction", None)
-                loss, _, after = self.rnn.value_and_grad(
-                    self.params,
-                    x,
-                    y,
-                    state=state,
-                    reduction="mean" if divisor is None else divisor,
-                    teacher_forcing=self.teacher_forcing,
-                    seed=self.generator if draws else None,
-                    return_state=True,
-                    n_threads=self.n_threads,
-                    out=self.grad,
-                    workspace=self.workspace,
-                    **options,
-                )
-                counted = count_targets(self.rnn, y, options)
-                if divisor is not None:  # what is told is the mean in any case
-                    loss = loss * divisor / counted if counted else 0.0
+            forcing = self._forcing()
+            with self.ranks.together() as told:
+                with guard.open():
+                    loss, counted, divided, self.after = self._own(forcing)
+                told.value = self._part(loss, counted, divided)
+            loss, counted, factor = combined(self.ranks, told.all)
         except BaseException:
             self.generator = generator_from(drawn)
             raise
-        self._refuse_non_finite(loss)
+        wrong = [(rank, part.wrong) for rank, part in enumerate(told.all) if part.wrong]
+        if wrong:
+            rank, (name, what) = wrong[0]
+            on = f" on rank {rank}" if self.ranks.size > 1 else ""
+            self._refuse(name, f"{what}{on}", self.step + 1)
+        if self.ranks.size > 1:
+            assert self.ranks.group is not None
+            vector = self.grad.vector
+            vector *= factor
+            self.ranks.group.allreduce(vector)
+            first, what = _first_non_finite(self.grad)
+            if first is not None:
+                self._refuse(first, f"the gradient of {what}, added up over ranks", self.step + 1)
         self.good = self.checkpoint(drawn)
+        return loss, counted, told.all[0].elapsed
+
+    def update(self) -> float:
+        """Take the step whose gradient is there: the norm of that."""
         try:
             norm = clip_by_norm(self.grad, math.inf if self.max_norm is None else self.max_norm)
             if self.schedule is not None:
@@ -126,23 +160,78 @@ class Run:
             self.restore(self.good)
             raise
         self.step += 1
-        self.state = after
-        self._refuse_non_finite_update()
-        return loss, norm, counted
+        self.state = self.after
+        first, what = _first_non_finite(self.params)
+        if first is not None:
+            self._refuse(first, f"the new {what}", self.step)
+        return norm
 
-    def _refuse_non_finite(self, loss: float) -> None:
+    def _own(self, forcing: Any) -> tuple[float, float, bool, State]:
+        """The rank's own loss, its steps that count, whether it was divided; and its gradient."""
+        place = self.step % len(self.chunks)
+        x, y, options = chunk_parts(self.chunks[place], self.carry)
+        divisor = options.pop("reduction", None)
+        counted = count_targets(self.rnn, y, options) if self.ranks.size > 1 else math.nan
+        reduction: Any = "mean" if divisor is None else divisor
+        if counted == 0 and divisor is None:
+            reduction = "sum"  # of none: others have steps that count
+        loss, _, after = self.rnn.value_and_grad(
+            self.params,
+            x,
+            y,
+            state=self.state if self.carry and place else None,
+            reduction=reduction,
+            teacher_forcing=forcing,
+            seed=self.generator if self.draws else None,
+            return_state=True,
+            n_threads=self.n_threads,
+            out=self.grad,
+            workspace=self.workspace,
+            **options,
+        )
+        if self.ranks.size == 1:
+            counted = count_targets(self.rnn, y, options)
+        if divisor is not None:  # what is told is the mean in any case
+            loss = loss * divisor / counted if counted else 0.0
+        return loss, counted, divisor is not None, after
+
+    def _part(self, loss: float, counted: float, divided: bool) -> Part:
+        """What the others are told of it."""
+        look = self.ranks.size > 1 and self.step % _LOOK == 0
+        mark = fingerprint(self.params.vector) if look else 0
+        elapsed = time.monotonic() - self.started
+        wrong = self._non_finite(loss)
+        return Part(loss, counted, divided, wrong, self.optimizer.lr, mark, elapsed)
+
+    def _forcing(self) -> Any:
+        """Teacher forcing; of a probability among several ranks, their part of one drawing."""
+        p = self.teacher_forcing
+        if self.ranks.size == 1 or not isinstance(p, int | float) or isinstance(p, bool):
+            return p
+        with self.ranks.together() as told:
+            x, _, _ = chunk_parts(self.chunks[self.step % len(self.chunks)])
+            told.value = (len(x), columns_of(self.rnn, x))
+        if not 0 <= p <= 1:
+            return p  # to be refused
+        steps = [length for length, _ in told.all]
+        columns = [1 if n is None else n for _, n in told.all]
+        start = sum(columns[: self.ranks.rank])
+        forced = self.generator.random((max(steps), sum(columns))) < p
+        mine = forced[: steps[self.ranks.rank], start : start + columns[self.ranks.rank]]
+        return mine[:, 0] if told.all[self.ranks.rank][1] is None else mine
+
+    def _non_finite(self, loss: float) -> tuple[str | None, str] | None:
+        """The first parameter whose gradient is not finite, and what is not."""
         name, what = _first_non_finite(self.grad)
         if math.isfinite(loss) and name is None:
-            return
+            return None
         parts = [] if math.isfinite(loss) else [f"the loss is {loss}"]
         if name is not None:
             parts.append(f"the gradient of {what}")
-        raise NonFiniteError(self._message(self.step + 1, " and ".join(parts)), name, self.step + 1)
+        return name, " and ".join(parts)
 
-    def _refuse_non_finite_update(self) -> None:
-        name, what = _first_non_finite(self.params)
-        if name is not None:
-            raise NonFiniteError(self._message(self.step, f"the new {what}"), name, self.step)
+    def _refuse(self, name: str | None, what: str, step: int) -> None:
+        raise self.ranks.everywhere(NonFiniteError(self._message(step, what), name, step))
 
     def _message(self, step: int, what: str) -> str:
         lr = self.optimizer.lr
