@@ -60,6 +60,10 @@ EXEMPT = {
     "train.Stop": "an exception",
     "train.NonFiniteError": "an exception",
     "train.Interrupted": "an exception",
+    "train.RankError": "an exception",
+    "train.Group": "a protocol",
+    "train.Group.allgather": "a protocol's",
+    "train.Group.allreduce": "a protocol's",
     "train.Checkpoint": "made by fit, and checked where it is used",
 }
 # Beside what the walk finds: special methods and functions that are returned.

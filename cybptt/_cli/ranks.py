@@ -35,10 +35,13 @@ def group() -> Group | None:
 
 
 def end(error: BaseException, status: int, tell: Callable[[], object]) -> None:
-    """Tell of an error; it ends the other ranks, too, where there are any."""
+    """Tell of an error; it ends the other ranks, too, where there are any.
+
+    Mostly all have the same, such as an argument that is wrong: the first tells it, where it can.
+    """
     if "cybptt.mpi" in sys.modules:
         from cybptt.mpi import _ending
 
-        _ending.end(error, status, tell)
+        _ending.end(error, status, tell, first=True)
     else:
         tell()

@@ -107,8 +107,8 @@ class _Job:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, say what happens, and save."""
-    _check_arguments(arguments)
     group = ranks.group()
+    _check_arguments(arguments)
     job = _prepare(arguments, group)
     progress = Progress(job.steps, job.done, job.options.batch * job.options.chunk)
     try:

@@ -49,12 +49,14 @@ class _Hook:
         end(error, 130 if isinstance(error, KeyboardInterrupt) else 1, tell)
 
 
-def end(error: BaseException, status: int, tell: Callable[[], object]) -> None:
-    """Tell an error, and end all ranks; alone, just tell it."""
+def end(
+    error: BaseException, status: int, tell: Callable[[], object], *, first: bool = False
+) -> None:
+    """Tell an error, and end all ranks; alone, just tell it. `first`: rank 0 may have it, too."""
     if not _several():
         tell()
         return
-    everywhere = error.__dict__.get("on_every_rank", isinstance(error, KeyboardInterrupt))
+    everywhere = first or error.__dict__.get("on_every_rank", isinstance(error, KeyboardInterrupt))
     if isinstance(error, RankError) or (everywhere and MPI.COMM_WORLD.rank != 0):
         time.sleep(_PATIENCE + _MORE * min(MPI.COMM_WORLD.rank, 10))
     try:

@@ -25,6 +25,7 @@ __all__ = ["HINTS", "columns", "facts"]
 HINTS = {
     "params": ", such as rnn.init(seed=0) on every rank",
     "kernels": ", or the parameters would drift apart: CYBPTT_KERNELS chooses those that all have",
+    "metadata": " (of cybptt train: the text and the options)",
     "seed": ", and no None: teacher forcing is drawn from it on every rank",
 }
 

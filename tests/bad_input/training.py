@@ -28,6 +28,7 @@ def table(folder: Path) -> Iterator[Row]:
     yield from fits(folder / "refused.safetensors")
     yield from checkpoints(folder / "refused.safetensors")
     yield from evaluations()
+    yield from shards()
     yield from rates()
 
 
@@ -194,6 +195,7 @@ def fits(path: Path) -> Iterator[Row]:
     reserved = [Bad("the run's key", {"training": 1}, ValueError, "'training'")]
     yield from rows(setup, "metadata", reserved)
     yield from rows(setup, "n_threads", kinds.not_an_integer(1))
+    yield from rows(setup, "group", not_a_group())
     yield from bad_resume(setup)
 
 
@@ -263,6 +265,34 @@ def evaluations() -> Iterator[Row]:
     yield from rows(setup, "params", [*kinds.none(), *types, other])
     yield from bad_chunks(setup)
     yield from rows(setup, "carry", [*kinds.none(), *kinds.not_a_flag()])
+    yield from rows(setup, "group", not_a_group())
+
+
+def not_a_group() -> Iterator[Bad]:
+    for value in (3, "mpi", len, Alone):
+        yield Bad(f"{value!r}"[:40], value, TypeError)
+
+
+class Alone:
+    """A group of one."""
+
+    rank, size = 0, 1
+
+    def allgather(self, value: Any) -> list[Any]:
+        return [value]
+
+    def allreduce(self, vector: Any) -> None:
+        pass
+
+
+def shards() -> Iterator[Row]:
+    good = {"rnn": RNN, "chunks": [chunk()], "group": Alone()}
+    setup = Setup("train.shard", "", train.shard, good)
+    types = [Bad(f"{v!r}"[:40], v, TypeError) for v in ("rnn", 3, cybptt.RNN)]
+    yield from rows(setup, "rnn", [*kinds.none(), *types])
+    types = [Bad(f"{v!r}"[:40], v, TypeError) for v in (3, len, iter([chunk()]))]
+    yield from rows(setup, "chunks", [*kinds.none(), *types, Bad("[]", [], ValueError, ANYTHING)])
+    yield from rows(setup, "group", [*kinds.none(), *not_a_group()])
 
 
 def rates() -> Iterator[Row]:
