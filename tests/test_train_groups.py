@@ -196,6 +196,42 @@ def test_evaluate() -> None:
         assert str(found) == "chunks: got no step to count, need at least 1"
 
 
+def test_a_single_sequence_on_each_rank(tmp_path: Any) -> None:
+    """Without an axis of sequences, and on from a checkpoint: together they are a batch."""
+    rnn, _ = model(recurrence="both")
+    chunks = Chunks(TOKENS, batch=3, steps=9)
+    path = tmp_path / "run.safetensors"
+    forced = {"teacher_forcing": np.float32(0.5)}
+    whole, _ = trained(rnn, chunks, steps=9, seed=0, **forced)
+
+    def own(group: Member) -> Any:
+        return [(x[:, group.rank], y[:, group.rank]) for x, y in chunks]
+
+    on_ranks(
+        3,
+        lambda g: trained(rnn, own(g), steps=4, seed=0, group=g, checkpoint=path, **forced),
+    )
+    saved = Checkpoint.load(path)
+    assert saved.state is not None
+    assert saved.state.h.shape == (3, 8)
+    for theirs, _ in on_ranks(
+        3, lambda g: trained(rnn, own(g), steps=9, group=g, resume=saved, **forced)
+    ):
+        np.testing.assert_allclose(theirs.vector, whole.vector, rtol=0, atol=1e-12)
+    params, _ = trained(rnn, chunks, steps=9, resume=saved, **forced)
+    np.testing.assert_allclose(params.vector, whole.vector, rtol=0, atol=1e-12)
+
+
+def test_chance_needs_one_seed() -> None:
+    rnn, _ = model(recurrence="both")
+    for found in on_all(2, rnn, stream(), teacher_forcing=0.5):
+        assert "and no None: teacher forcing is drawn from it on every rank" in str(found)
+    for found in on_all(2, rnn, stream(), teacher_forcing=1.5, seed=0):
+        assert "teacher_forcing: got 1.5, need True, False, a probability" in str(found)
+    for found in on_all(2, rnn, stream(), teacher_forcing=True, steps=2):  # draws nothing
+        assert found[1].stopped == "steps"
+
+
 # ------------------------------------------------------------------ checkpoints
 
 

@@ -40,7 +40,7 @@ def facts(run: Run, resume: Checkpoint | None, limits: Mapping[str, Any]) -> dic
     optimizer = run.optimizer.state_dict()
     kind = optimizer.get("optimizer", type(run.optimizer).__name__)
     drawn = "unused"
-    if run.draws:
+    if run.by_chance:
         start = generator_state(run.generator) if resume is None else resume.generator
         drawn = digest(start)
     return {
@@ -55,9 +55,7 @@ def facts(run: Run, resume: Checkpoint | None, limits: Mapping[str, Any]) -> dic
         "step of resume": None if resume is None else resume.step,
         "max_norm": run.max_norm,
         "carry": run.carry,
-        "teacher_forcing": None
-        if isinstance(run.teacher_forcing, np.ndarray)
-        else repr(run.teacher_forcing),
+        "teacher_forcing": repr(run.teacher_forcing) if np.ndim(run.teacher_forcing) == 0 else "",
         "seed": drawn,
         "schedule": None if run.schedule is None else run.schedule(run.step),
         "metadata": digest(json.loads(json.dumps(run.metadata))),

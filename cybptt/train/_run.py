@@ -90,6 +90,12 @@ class Run:
         """Whether teacher forcing may draw from the generator."""
         return self.teacher_forcing is not None
 
+    @property
+    def by_chance(self) -> bool:
+        """Whether teacher forcing is a probability."""
+        forcing = self.teacher_forcing
+        return forcing is not None and np.ndim(forcing) == 0 and np.asarray(forcing).dtype != bool
+
     def whole(self, checkpoint: Checkpoint | None = None) -> Checkpoint | None:
         """A checkpoint with the state of all ranks' sequences; every rank has to ask for it.
 
@@ -206,7 +212,7 @@ class Run:
     def _forcing(self) -> Any:
         """Teacher forcing; of a probability among several ranks, their part of one drawing."""
         p = self.teacher_forcing
-        if self.ranks.size == 1 or not isinstance(p, int | float) or isinstance(p, bool):
+        if self.ranks.size == 1 or not self.by_chance:
             return p
         with self.ranks.together() as told:
             x, _, _ = chunk_parts(self.chunks[self.step % len(self.chunks)])
