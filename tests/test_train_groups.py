@@ -276,6 +276,17 @@ def test_a_state_of_other_sequences_is_refused() -> None:
         )
 
 
+def test_a_pass_begins_from_zeros_whatever_the_state_was_of() -> None:
+    """As in one process: at its end a checkpoint's state is nobody's."""
+    rnn, _ = model()
+    _, history = trained(rnn, stream(), epochs=1)
+    other = Chunks(TOKENS[:396], batch=4, steps=9)
+    assert len(other) == len(stream())
+    whole, _ = trained(rnn, other, steps=20, resume=history.checkpoint)
+    for theirs, _ in on_all(3, rnn, other, steps=20, resume=history.checkpoint):
+        np.testing.assert_allclose(theirs.vector, whole.vector, rtol=0, atol=1e-12)
+
+
 def test_only_rank_0_writes_and_all_wait_for_it(tmp_path: Any) -> None:
     rnn, _ = model()
     path = tmp_path / "run.safetensors"

@@ -111,9 +111,11 @@ class Run:
 
     def take_part(self, checkpoint: Checkpoint, columns: Sequence[int | None]) -> None:
         """Go to where a checkpoint of all ranks stands, with one's own rows of its state."""
-        state = checkpoint.state
-        own = own_state(self.ranks, state, columns) if self.carry else None
-        self.restore(checkpoint if own is state else replace(checkpoint, state=own))
+        if self.ranks.size > 1:
+            goes_on = self.carry and checkpoint.step % len(self.chunks)
+            own = own_state(self.ranks, checkpoint.state, columns) if goes_on else None
+            checkpoint = replace(checkpoint, state=own)
+        self.restore(checkpoint)
 
     def compute(self, guard: SignalGuard) -> tuple[float, float, float]:
         """The loss and the gradient of the next step, those of all ranks; and how many steps count.

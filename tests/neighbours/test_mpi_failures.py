@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from mpi_jobs import Done, job
+from mpi_jobs import MPIEXEC, PATIENCE, Done, job
 
 from cybptt.train import Checkpoint
 
@@ -178,3 +182,34 @@ def test_ranks_that_disagree_are_told_before_the_first_step(
     assert done.status != 0
     assert done.out == ""
     assert done.err.count(f"ValueError: {message}") == 1
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_to_mpiexec_keeps_the_model(number: int, status: int, tmp_path: Path) -> None:
+    """As of one process: all stop after a step, and it can be gone on from."""
+    lines = (f"{k} bottles of beer on the wall, {k} bottles of beer;\n" for k in range(60))
+    (tmp_path / "text.txt").write_text("".join(lines))
+    command = [MPIEXEC, "-n", "3", sys.executable, "-m", "cybptt", "train", "text.txt"]
+    options = ["--hidden", "8", "--batch", "5", "--chunk", "10", "--steps", "10000000"]
+    started = subprocess.Popen(
+        [*command, *options, "--out", "run.safetensors", "--validate-every", "1"],
+        cwd=tmp_path,
+        env=os.environ | {"CYBPTT_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background job ignores Ctrl-C, and its children would, too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    with started:
+        assert started.stdout is not None
+        for line in started.stdout:
+            if line.startswith("step "):
+                break
+        started.send_signal(number)
+        out, err = started.communicate(timeout=PATIENCE)
+    assert started.returncode == status, err
+    assert out.count("interrupted after step ") == 1
+    assert "Traceback" not in err
+    saved = Checkpoint.load(tmp_path / "run.safetensors")
+    assert f"interrupted after step {saved.step:,} of" in out
