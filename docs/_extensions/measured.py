@@ -1,8 +1,9 @@
 """Tables of what has been measured, made from what the measurements left in the repository.
 
 ``.. measured:: grid`` is a table of benchmarks/results/grid.json, and so on; with ``:sizes:`` each
-line has T, B, I, H and O. ``.. ulps::`` is a table of tests/kernels_c/all_float32.txt and
-dense_float64.txt. Where a file is not there, the build warns, and says which command writes it.
+line has T, B, I, H and O, and ``:table:`` names another of those that a program itself made.
+``.. ulps::`` is a table of tests/kernels_c/all_float32.txt and dense_float64.txt. Where a file is
+not there, the build warns, and says which command writes it.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ NAMES = {
     "cybptt free": "free",
     "cybptt hidden": "hidden recurrence",
 }
-OWN = ("plugins", "scipy_lbfgs", "bucketing")  # a program each
+OWN = ("plugins", "scipy_lbfgs", "bucketing", "mpi_scaling")  # a program each
 ULPS = {"float32": "all_float32.txt", "float64": "dense_float64.txt"}
 
 Rows = dict[str, dict[str, str]]  # a line's name → a column's name → what stands there
@@ -71,6 +72,7 @@ class Measured(Found):
     option_spec: ClassVar[OptionSpec] = {
         "dtype": directives.unchanged_required,
         "sizes": directives.flag,
+        "table": directives.unchanged_required,
     }
 
     def run(self) -> list[Node]:
@@ -85,7 +87,7 @@ class Measured(Found):
         document = json.loads(text)
         dtype = self.options.get("dtype", "float32")
         info = document["info"]
-        made = document["results"].get("table")  # by the program itself
+        made = document["results"].get(self.options.get("table", "table"))  # by the program itself
         caption = (
             f"``{command}``, {'' if made else f'{dtype}, '}"
             f"on {info.get('processor', 'a processor')}, {info.get('kernels in use', '')}."
