@@ -255,14 +255,13 @@ def _failure(error: BaseException) -> _Failure:
 
 def combined(ranks: Ranks, parts: list[Part]) -> tuple[float, float, float]:
     """The mean loss and the count of all, and the factor of this rank's gradient in theirs."""
-    counted = sum(part.counted for part in parts)
-    mine = parts[ranks.rank] if len(parts) > 1 else parts[0]
+    if len(parts) == 1:
+        return parts[0].loss, parts[0].counted, 1.0
+    counted, mine = sum(part.counted for part in parts), parts[ranks.rank]
     for name in ("divided", "lr", "fingerprint"):
         for rank, part in enumerate(parts):
             if getattr(part, name) != getattr(parts[0], name):
                 raise ranks.everywhere(_drifted(name, rank, part, parts[0]))
-    if len(parts) == 1:
-        return mine.loss, mine.counted, 1.0
     if not counted > 0 and not mine.divided:
         raise ranks.everywhere(
             check.wrong_value("chunks", "no step that counts on any rank", "at least 1")

@@ -135,11 +135,11 @@ class Run:
         except BaseException:
             self.generator = generator_from(drawn)
             raise
-        wrong = [(rank, part.wrong) for rank, part in enumerate(told.all) if part.wrong]
-        if wrong:
-            rank, (name, what) = wrong[0]
-            on = f" on rank {rank}" if self.ranks.size > 1 else ""
-            self._refuse(name, f"{what}{on}", self.step + 1)
+        for rank, part in enumerate(told.all):
+            if part.wrong is not None:
+                name, what = part.wrong
+                on = f" on rank {rank}" if self.ranks.size > 1 else ""
+                self._refuse(name, f"{what}{on}", self.step + 1)
         if self.ranks.size > 1:
             assert self.ranks.group is not None
             vector = self.grad.vector
