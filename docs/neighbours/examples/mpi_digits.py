@@ -46,7 +46,6 @@ history = fit(
     n_threads=group.n_threads,
     group=group,
 )
-# [told]
 if group.rank == 0:
     right = 100 * np.mean(rnn.predict(params, test_x).argmax(axis=1) == test_y)
     print(f"{group.size} ranks: {history.stopped}")
