@@ -31,6 +31,7 @@ _PACKAGES = (
     "tqdm",
     "matplotlib",
     "scikit-learn",
+    "mpi4py",
     "torch",
     "jax",
     "onnxruntime",
