@@ -31,7 +31,7 @@ if build not in BUILDS:
 sanitizer = [flag for flag in BUILDS[build] if flag.startswith("-fsanitize")]
 
 if os.name == "nt":
-    # Microsoft's compiler.
+    # Microsoft's compiler, for which each kernel is plain C.
     libraries, flags, separately = [], ["/O2", "/std:c11", "/fp:precise"], []
 else:
     libraries, flags, separately = ["m"], FLAGS + BUILDS[build], ["-ffp-contract=off"]

@@ -8,6 +8,7 @@ _Array = NDArray[Any]
 block_rows: int
 kernels_in_use: str
 kernels_available: tuple[str, ...]
+most_threads: int
 
 class BlockFunction:
     @property

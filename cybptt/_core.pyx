@@ -43,6 +43,7 @@ from cybptt._tables cimport (
     cybptt_flag,
     cybptt_kernels_f32,
     cybptt_kernels_f64,
+    cybptt_most_threads,
     cybptt_raise_flag,
     cybptt_set,
     cybptt_share_out,
@@ -88,6 +89,7 @@ def _choose_kernels(wanted):
 
 
 kernels_in_use, kernels_available = _choose_kernels(os.environ.get("CYBPTT_KERNELS", ""))
+most_threads = cybptt_most_threads()
 
 
 cdef inline void product(

@@ -101,6 +101,7 @@ cdef extern from "kernels.h" nogil:
 
 cdef extern from "threads.h" nogil:
     ctypedef int (*cybptt_task)(void *context, Py_ssize_t task, int caller) noexcept nogil
+    int cybptt_most_threads()
     int cybptt_share_out(Py_ssize_t n_tasks, int n_threads, cybptt_task run, void *context)
     void cybptt_raise_flag(int *flag)
     int cybptt_flag(const int *flag)

@@ -7,6 +7,7 @@ import os
 import sys
 from typing import Any
 
+from cybptt import _core
 from cybptt import _validate as check
 
 
@@ -20,7 +21,7 @@ def default() -> int:
     """The processors that this process may run on, at most CYBPTT_NUM_THREADS.
 
     OMP_NUM_THREADS limits it as well: so joblib tells its workers how many they are to use. Another
-    process's worker, a data loader's for one, has a single thread.
+    process's worker, a data loader's for one, has a single thread; so has a core in plain C.
     """
     # A worker has imported it to become one; nobody else need.
     multiprocessing = sys.modules.get("multiprocessing")
@@ -30,7 +31,8 @@ def default() -> int:
         processors = len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
         processors = os.cpu_count() or 1
-    return min([processors, *(_limit(f"{who}_NUM_THREADS") for who in ("CYBPTT", "OMP"))])
+    limits = [_limit(f"{who}_NUM_THREADS") for who in ("CYBPTT", "OMP")]
+    return min(processors, _core.most_threads, *limits)
 
 
 def _limit(variable: str) -> int:

@@ -48,7 +48,8 @@ def test_lbfgs_comes_to_a_minimum() -> None:
         return loss + 5e-4 * vector @ vector, gradient + 1e-3 * vector
 
     start = rnn.init(seed=0).vector
-    found = minimize(penalised, start, jac=True, method="L-BFGS-B", options={"maxiter": 1000})
+    to_the_end = {"maxiter": 1000, "ftol": 1e-12}
+    found = minimize(penalised, start, jac=True, method="L-BFGS-B", options=to_the_end)
     assert found.success, found.message
     assert np.abs(penalised(found.x)[1]).max() < 1e-4
     assert fun(found.x)[0] < 1e-3 / 24

@@ -682,6 +682,7 @@ def test_kill_9_leaves_a_whole_file(tmp_path):
         )
         assert process.stdout.readline() == "ready\n"
         while not path.exists():
+            assert process.poll() is None
             time.sleep(0.01)
         time.sleep(rng.uniform(0.02, 0.3))
         process.kill()

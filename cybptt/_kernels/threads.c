@@ -27,6 +27,8 @@ static int run_alone(intptr_t n_tasks, cybptt_task run, void *context)
 
 #if defined(_WIN32) || !defined(GNU_C)
 
+int cybptt_most_threads(void) { return 1; }
+
 int cybptt_share_out(intptr_t n_tasks, int n_threads, cybptt_task run, void *context)
 {
     (void)n_threads;
@@ -191,6 +193,8 @@ static void watch_forks(void)
 {
     pthread_atfork(end_workers, NULL, forget_workers);
 }
+
+int cybptt_most_threads(void) { return MOST_WORKERS + 1; }
 
 int cybptt_share_out(intptr_t n_tasks, int n_threads, cybptt_task run, void *context)
 {

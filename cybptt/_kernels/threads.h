@@ -15,6 +15,9 @@ typedef int (*cybptt_task)(void *context, intptr_t task, int caller);
  * failed; then some may not have been run. */
 int cybptt_share_out(intptr_t n_tasks, int n_threads, cybptt_task run, void *context);
 
+/* How many threads there can be: one where the compiler gives no more. */
+int cybptt_most_threads(void);
+
 /* A flag that one thread raises and others look at. */
 #if defined(GNU_C)
 #define cybptt_raise_flag(flag) __atomic_store_n((flag), 1, __ATOMIC_RELAXED)
