@@ -23,6 +23,7 @@ _NAMES = {
     "Trace": "trace",
     "State": "trace",
     "Gradients": "trace",
+    "HiddenGradients": "hidden",
     "Explanation": "_explain",
     "Activation": "activations",
     "register_activation": "activations",
@@ -49,6 +50,7 @@ __all__ = [
     "Trace",
     "State",
     "Gradients",
+    "HiddenGradients",
     "Explanation",
     "Activation",
     "register_activation",
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
     from cybptt._version import __version__ as __version__
     from cybptt.activations import Activation, register_activation
     from cybptt.errors import DerivativeError, PluginError
+    from cybptt.hidden import HiddenGradients
     from cybptt.io import load, read_metadata, read_tensors, save
     from cybptt.losses import Loss, register_loss
     from cybptt.parameters import Parameters

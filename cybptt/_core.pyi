@@ -175,5 +175,20 @@ class Plan:
         ends: _Array,
         threads: int,
     ) -> bool: ...
+    def pull_back(
+        self,
+        vector: _Array,
+        out: _Array,
+        T: int,
+        B: int,
+        starts: _Array | None,
+        x: _Array,
+        h: _Array,
+        grad_h: _Array,
+        h0: _Array,
+        grad_x: _Array | None,
+        grad_h0: _Array,
+        threads: int,
+    ) -> bool: ...
 
 def let_a_thread_be_worth(work: float) -> float: ...

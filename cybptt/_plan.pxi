@@ -272,6 +272,33 @@ cdef class Plan:
         return self.compute(
             &job, from_vector, NULL, from_h0, to_ends, 0, threads, None) is not None
 
+    def pull_back(self, vector, out, Py_ssize_t T, Py_ssize_t B, starts, x, h, grad_h, h0, grad_x,
+                  grad_h0, int threads):
+        """The gradient in `out`, ∇x in `grad_x` (None: not wanted), and ∇h(0) in `grad_h0`.
+
+        From h and ∇h of outside, (N, H), of a model without an output layer: all in packed rows,
+        checked. False where a plugin has failed, as None of `run`.
+        """
+        cdef Arrays arrays = Arrays()
+        cdef Job job
+        cdef const void *from_vector = arrays.address(vector)
+        cdef const void *from_h0 = arrays.address(h0)
+        cdef void *to = arrays.hold(out, PyBUF_WRITABLE).buf
+        memset(&job, 0, sizeof(job))
+        job.T, job.B = T, B
+        job.starts = <const Py_ssize_t *> arrays.address(starts)
+        job.N = row_of(&job, T)
+        job.x = arrays.address(x)
+        job.chosen = <const Py_ssize_t *> job.x
+        job.cotangent = arrays.address(grad_h)
+        if not self.of_input:
+            job.known_h = arrays.address(h)
+        if grad_x is not None:
+            job.grad_x = arrays.hold(grad_x, PyBUF_WRITABLE).buf
+        job.grad_h0 = arrays.hold(grad_h0, PyBUF_WRITABLE).buf
+        job.kept_step = -1
+        return self.compute(&job, from_vector, to, from_h0, NULL, 0, threads, None) is not None
+
     cdef object compute(self, Job *job, const void *vector, void *out, const void *h0, void *ends,
                         Py_ssize_t segment_blocks, int threads, Memory workspace):
         """Take the memory, compute, write the results: the loss, or 0 where ŷ alone is wanted.
@@ -312,7 +339,8 @@ cdef class Plan:
         cdef double work
         job.I, job.H, job.O, job.n, job.ld = self.I, self.H, self.O, self.n, self.ld
         job.recurrent, job.fed, job.tokens = self.recurrent, self.fed, self.tokens
-        job.last, job.layered, job.classes = self.last, self.layered, self.loss.classes
+        job.last, job.layered = self.last, self.layered
+        job.classes = self.loss.classes and job.cotangent == NULL
         job.keep_a, job.may_raise = self.of_input, self.may_raise
         job.f, job.f_context = block_call(self.f, self.single), self.f.context
         job.slope, job.slope_context = block_call(self.slope, self.single), self.slope.context
@@ -352,7 +380,7 @@ cdef class Plan:
             if not copy_in_range(job.chosen, job.N, self.I, job.own_tokens):
                 return False
             job.chosen = job.own_tokens
-        if self.loss.classes:
+        if job.classes:
             if not copy_in_range(
                     job.labels, job.B if self.last else job.N, self.O, job.own_labels):
                 return False
@@ -400,6 +428,8 @@ cdef size_t lay_out(Job *job, bint single, char *memory) noexcept:
     cdef Py_ssize_t segments = (job.blocks + job.segment_blocks - 1) // job.segment_blocks
     cdef bint back = job.y_hat == NULL  # there is a way back
     cdef Py_ssize_t fed = O if job.fed else 0
+    cdef Py_ssize_t padded_I = (
+        padded_size(I, <float *> NULL) if single else padded_size(I, <double *> NULL))
     cdef Py_ssize_t padded_O = (
         padded_size(O, <float *> NULL) if single else padded_size(O, <double *> NULL))
     if memory != NULL:
@@ -421,14 +451,17 @@ cdef size_t lay_out(Job *job, bint single, char *memory) noexcept:
         return used + ALIGNMENT
     job.W_back = take(memory, &used, H if job.recurrent else 0, n, size)
     job.V_back = take(memory, &used, O, n, size)
-    job.zeros = take(memory, &used, 1, n, size)
+    if job.grad_x != NULL:
+        job.U_back = take(memory, &used, H, padded_I, size)
+    job.zeros = take(memory, &used, 1, max(n, padded_I), size)
     if job.recurrent and job.starts != NULL:
         job.before = take(memory, &used, rows, ld, size)
     job.grad = take(memory, &used, rows, ld, size)
     if job.pullback == NULL:
         job.slopes = take(memory, &used, rows, ld, size)
-    job.o = take(memory, &used, output_rows, O, size)
-    job.grad_o = take(memory, &used, output_rows, O, size)
+    if job.cotangent == NULL:
+        job.o = take(memory, &used, output_rows, O, size)
+        job.grad_o = take(memory, &used, output_rows, O, size)
     job.values = take(memory, &used, 1, output_rows, size)
     job.later = take(memory, &used, job.B, ld, size)
     job.at_ends = take(memory, &used, job.B, ld, size)
@@ -478,7 +511,9 @@ cdef int pass_over(
         pack(H, H, vector + plan.at_W, H, 1, <real *> job.W_back)
     if job.layered:
         pack(O, H, vector + plan.at_V, H, 1, <real *> job.V_back)
-    memset(job.zeros, 0, job.n * sizeof(real))
+    if job.grad_x != NULL:
+        pack(H, I, vector, I, 1, <real *> job.U_back)
+    memset(job.zeros, 0, max(job.n, padded_size(I, vector)) * sizeof(real))
     if whole_pass(job, loss, vector):
         return -1
     transpose(H, I, <const real *> job.grad_U, job.ld, out, I)

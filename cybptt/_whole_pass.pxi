@@ -12,7 +12,10 @@
 #     ∇a where it stands, and is forgotten with its stretch.
 # (c) The tasks of a phase (blocks, shares of the batch, rows of a gradient) need not wait for each
 #     other, and no sum is split among them. Hence the same bits for any number of threads.
-# (d) Rows of h, a and ∇a are `ld` apart: padded to whole registers, and to a distance that spreads
+# (d) Where h is known and ∇h comes from outside, in a loss's place (`Plan.pull_back`), the rows of
+#     both are copied in, and ∇x is a phase more. Where f′ is a function of a, it and h are computed
+#     again.
+# (e) Rows of h, a and ∇a are `ld` apart: padded to whole registers, and to a distance that spreads
 #     the rows over the cache. All memory is one block, taken before anything is computed.
 
 cdef extern from *:
@@ -35,6 +38,7 @@ cdef enum Phase:
     BACKWARD_ROWS
     BACKWARD_STEPS
     GRADIENTS
+    INPUTS
 
 # Values of ∇a in a stretch of several threads: what the caches that they share can hold, and enough
 # that they seldom wait for each other.
@@ -82,6 +86,10 @@ cdef struct Job:
     double factor             # the same for all
     const void *u             # (N, O) what is fed
     void *y_hat               # (N, O) or (B, O), where that is all that is wanted
+    const void *known_h       # (N, H), or NULL
+    const void *cotangent     # (N, H) ∇h from outside, in the place of a loss; or NULL
+    void *grad_x              # (N, I), or NULL; both with a cotangent alone
+    void *grad_h0             # (B, H)
     Py_ssize_t kept_step      # after which h is kept; -1: the ends are wanted
     # ---- memory: parameters, packed; n is H padded, ld the distance of rows
     Py_ssize_t n, ld
@@ -91,6 +99,7 @@ cdef struct Job:
     void *W_back
     void *V
     void *V_back
+    void *U_back
     void *R
     void *b
     void *zeros
@@ -250,6 +259,9 @@ cdef int forward_rows(
     cdef Py_ssize_t first = row_of(job, step_of(job, job.first_block + task))
     cdef Py_ssize_t rows = row_of(job, step_of(job, job.first_block + task + 1)) - first
     cdef real *a = a_row(job, first, which)
+    if job.known_h != NULL:
+        copy_rows(<const real *> job.known_h + first * job.H, job.H, rows, job.H, a, job.ld)
+        return listen(job, caller, rows * job.H * WORK_OF_VALUE)
     if job.tokens:
         # 10.8  b + U x(t), x one-hot                       (rows, H)
         gather_rows(job, first, rows, a)
@@ -409,6 +421,8 @@ cdef int backward_rows(
     cdef const real *h
     if job.last:
         memset(grad, 0, rows * ld * sizeof(real))
+    elif job.cotangent != NULL:
+        copy_rows(<const real *> job.cotangent + first * job.H, job.H, rows, job.H, grad, ld)
     else:
         output_and_back(
             job, rows, <const real *> h_row(job, first, which), first, <real *> job.o + at * O,
@@ -531,6 +545,32 @@ cdef int gradients(Job *job, Py_ssize_t task, bint caller, const real *which) no
     return 0
 
 
+cdef int input_gradients(
+    Job *job, Py_ssize_t task, bint caller, const real *which
+) noexcept nogil:
+    """C.2 of one block."""
+    cdef Py_ssize_t first = row_of(job, step_of(job, job.first_block + task))
+    cdef Py_ssize_t rows = row_of(job, step_of(job, job.first_block + task + 1)) - first
+    # C.2  ∇x(t) = Uᵀ ∇a(t)                                 (rows, I) = (rows, H)(H, I)
+    product(rows, job.H, job.I, <const real *> job.grad + (first - job.first_row) * job.ld, job.ld,
+            <const real *> job.U_back, <const real *> job.zeros, 0,
+            <real *> job.grad_x + first * job.I, job.I)
+    return listen(job, caller, rows * job.I * (job.H + WORK_OF_VALUE))
+
+
+cdef void pull_back_start(Job *job, const real *which) noexcept nogil:
+    # C.3  ∇h(0) = Wᵀ ∇a(1)                                 (rows, H) = (rows, H)(H, H)
+    cdef Py_ssize_t rows = rows_of(job, 0), n = job.n
+    cdef real *grad = <real *> job.at_ends
+    if job.B == 1 and rows == 1:
+        memset(grad, 0, n * sizeof(real))
+        one_row(job.H, n, <const real *> job.later, <const real *> job.W_back, grad, 1)
+    else:
+        product(rows, job.H, n, <const real *> job.later, job.ld, <const real *> job.W_back,
+                <const real *> job.zeros, 0, grad, job.ld)
+    copy_rows(grad, job.ld, rows, job.H, <real *> job.grad_h0, job.H)
+
+
 cdef void scatter_rows(
     const Job *job, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t low, Py_ssize_t cols,
     const real *grad
@@ -558,6 +598,8 @@ cdef int run_task(Job *job, Py_ssize_t task, bint caller, const real *which) noe
         return backward_rows(job, task, caller, which)
     if job.phase == BACKWARD_STEPS:
         return backward_steps(job, task, caller, which)
+    if job.phase == INPUTS:
+        return input_gradients(job, task, caller, which)
     return gradients(job, task, caller, which)
 
 
@@ -596,7 +638,7 @@ cdef int forward_segment(Job *job, Py_ssize_t segment, const real *which) noexce
         begin_stretch(job, block, min(end, block + job.stretch_blocks))
         if share_out(job, FORWARD_ROWS, job.end_block - block, which):
             return -1
-        if share_out(job, FORWARD_STEPS, job.parts, which):
+        if job.known_h == NULL and share_out(job, FORWARD_STEPS, job.parts, which):
             return -1
         if job.first_step < job.kept_step <= job.end_step:
             # Those that have ended before stand at their ends.
@@ -626,6 +668,8 @@ cdef int backward_segment(Job *job, Py_ssize_t segment, const real *which) noexc
         if job.recurrent and share_out(job, BACKWARD_STEPS, job.parts, which):
             return -1
         if share_out(job, GRADIENTS, gradient_tasks(job), which):
+            return -1
+        if job.grad_x != NULL and share_out(job, INPUTS, job.end_block - job.first_block, which):
             return -1
         memcpy(job.later, job.grad, rows_of(job, job.first_step) * job.ld * sizeof(real))
         block = job.first_block
@@ -670,7 +714,9 @@ cdef int whole_pass(Job *job, double *loss, const real *which) noexcept nogil:
             return -1
         if backward_segment(job, s, which):
             return -1
-    if not job.last:
+    if job.cotangent != NULL:
+        pull_back_start(job, which)
+    elif not job.last:
         for i in range(job.blocks):
             loss[0] += job.losses[i]
     return cybptt_flag(&job.stop)  # the loss may have failed where there is no step

@@ -125,7 +125,7 @@ def value_and_grad(
         grad.vector,
         layout.T,
         layout.B,
-        None if layout.lengths is None else layout.starts,
+        _starts(layout),
         x,
         targets,
         factor,
@@ -156,10 +156,49 @@ def predict(
     rnn = params.rnn
     rows = layout.B if rnn.outputs == "last" else layout.N
     y_hat = np.empty((rows, rnn.size_o), params.dtype)
-    ends = np.empty((layout.B, rnn.n_hidden), params.dtype)
-    starts = None if layout.lengths is None else layout.starts
-    done = plan.predict(
-        params.vector, layout.T, layout.B, starts, x, None, start.h, y_hat, ends,
-        _threads.default(),
-    )  # fmt: skip
+    done = predict_into(plan, params, layout, x, start, y_hat, _threads.default())
     return y_hat if done else None
+
+
+def predict_into(
+    plan: _core.Plan,
+    params: Parameters,
+    layout: Layout,
+    x: Array,
+    start: Start,
+    y_hat: Array,
+    threads: int,
+) -> bool:
+    """The same, written to y_hat; False where a plugin has failed."""
+    ends = np.empty((layout.B, params.rnn.n_hidden), params.dtype)
+    return plan.predict(
+        params.vector, layout.T, layout.B, _starts(layout), x, None, start.h, y_hat, ends, threads
+    )
+
+
+def pull_back(
+    plan: _core.Plan,
+    params: Parameters,
+    layout: Layout,
+    x: Array,
+    start: Start,
+    h: Array,
+    grad_h: Array,
+    grad: Parameters,
+    grad_x: Array | None,
+    grad_h0: Array,
+    threads: int,
+) -> bool:
+    """From h and ∇h by rows, (N, H), the parameters' gradients, ∇x by rows, and ∇h(0) by place.
+
+    Of a model without an output layer. False where a plugin has failed.
+    """
+    return plan.pull_back(
+        params.vector, grad.vector, layout.T, layout.B, _starts(layout), x, h, grad_h, start.h,
+        grad_x, grad_h0, threads,
+    )  # fmt: skip
+
+
+def _starts(layout: Layout) -> Array | None:
+    """The first rows of the steps, where these do not all have B rows."""
+    return None if layout.lengths is None else layout.starts

@@ -1,7 +1,8 @@
 """`RNN`: a recurrent network of section 10.2, its losses and its gradients.
 
-What it is stands in ``description.py``, its use without a loss in ``forward.py``. Here, as there,
-arguments are checked, once, and handed to the passes; nothing is computed.
+What it is stands in ``description.py``, its use without a loss in ``forward.py``, and as a part of
+a larger function in ``hidden.py``. Here, as there, arguments are checked, once, and handed to the
+passes; nothing is computed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from cybptt import _checkpoint, _inputs, _passes, _threads, _whole_pass
 from cybptt import _validate as check
-from cybptt.forward import Forward, Seed
+from cybptt.forward import Seed
+from cybptt.hidden import Hidden
 from cybptt.parameters import Parameters
 from cybptt.trace import Gradients, State, Trace
 from cybptt.workspace import Workspace
@@ -43,7 +45,7 @@ class Options(TypedDict, total=False):
     workspace: Workspace | None
 
 
-class RNN(Forward):
+class RNN(Hidden):
     """A recurrent network: sizes, activation, loss and pattern of recurrence.
 
     An immutable description without numbers: these live in `Parameters`, so that one RNN serves

@@ -32,6 +32,7 @@ import cybptt
 EXEMPT = {
     "Trace": "made by forward",
     "Gradients": "made by backward and vjp",
+    "HiddenGradients": "made by hidden_vjp",
     "Explanation": "made by explain",
     "State": "made by the passes, and checked where it is used",
     "DerivativeError": "an exception",

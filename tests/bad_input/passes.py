@@ -39,6 +39,10 @@ def setups(m: Model) -> Iterator[Setup]:
     yield of("total_loss", trace=trace, y=m.y, **loss)
     yield of("backward", trace=trace, y=m.y, **loss)
     yield of("vjp", trace=trace, grad_o=np.ones(trace.o.shape), grad_h=np.ones(trace.h.shape))
+    if m.rnn.n_outputs is None:
+        read = {"params": m.params, "x": m.x, "h0": m.h0, "lengths": m.lengths, "n_threads": 2}
+        yield of("hidden", **read)
+        yield of("hidden_vjp", **read, h=trace.h, grad_h=np.ones(trace.h.shape), grad_x=True)
     out = m.params.copy()
     yield of("value_and_grad", params=m.params, x=m.x, y=m.y, **options, out=out, return_state=True)
     given = {name: value for name, value in options.items() if name != "n_threads"}
@@ -66,6 +70,8 @@ def table(folder: Path) -> Iterator[Row]:
                     takes |= {"state_at"}
                 if setup.call in ("RNN.forward", "RNN.predict", "RNN.explain"):
                     takes -= {"checkpoint", "workspace"}
+                if setup.call in ("RNN.hidden", "RNN.hidden_vjp"):
+                    takes = set(setup.good)
                 if name in takes:
                     yield from make(setup, m)
         yield from patterns(m)
@@ -278,6 +284,10 @@ def bad_return_state(setup: Setup, m: Model) -> Iterator[Row]:
     return rows(setup, "return_state", [*kinds.none(), *kinds.not_a_flag()])
 
 
+def bad_grad_x(setup: Setup, m: Model) -> Iterator[Row]:
+    return rows(setup, "grad_x", [*kinds.none(), *kinds.not_a_flag()])
+
+
 def bad_link(setup: Setup, m: Model) -> Iterator[Row]:
     return rows(setup, "link", [*kinds.none(), *kinds.not_a_flag()])
 
@@ -366,4 +376,6 @@ ARGUMENTS = {
     "workspace": bad_workspace,
     "grad_o": bad_cotangent("grad_o"),
     "grad_h": bad_cotangent("grad_h"),
+    "h": bad_cotangent("h"),
+    "grad_x": bad_grad_x,
 }
