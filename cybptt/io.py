@@ -17,6 +17,8 @@ A plugin goes into a file by name alone: an activation or loss that no registry 
 cannot be saved, and whoever loads the file needs it registered or installed.
 
 These functions have no equation: they keep numbers and change none.
+
+`from_torch` and `from_keras` make parameters of other libraries' weights.
 """
 
 from __future__ import annotations
@@ -33,13 +35,14 @@ from numpy.typing import NDArray
 import cybptt
 from cybptt._files import Path, file_name, write_whole
 from cybptt._validate import describe, wrong_type, wrong_value
+from cybptt._weights import from_keras, from_torch
 from cybptt.errors import PluginError
 from cybptt.parameters import Parameters
 
 if TYPE_CHECKING:
     from cybptt.rnn import RNN
 
-__all__ = ["load", "read_metadata", "read_tensors", "save"]
+__all__ = ["from_keras", "from_torch", "load", "read_metadata", "read_tensors", "save"]
 
 FORMAT = 1
 # What the safetensors package itself allows a header to have.

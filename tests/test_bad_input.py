@@ -23,6 +23,7 @@ from bad_input import (
     plugins,
     sequences,
     training,
+    weights,
 )
 from bad_input.rows import Row, complaint, registered
 
@@ -119,7 +120,8 @@ class Table(defaultdict[str, list[Row]]):
 def table(tmp_path_factory: pytest.TempPathFactory) -> Table:
     folder: Path = tmp_path_factory.mktemp("bad input")
     by_call = Table(list)
-    parts = (construction, passes, generation, plugins, files, sequences, training, pictures)
+    parts = (construction, passes, generation, plugins, files, sequences, training, pictures,
+             weights)  # fmt: skip
     for module in parts:
         for row in module.table(folder):
             by_call[row.setup.call].append(row)
