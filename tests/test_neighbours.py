@@ -12,6 +12,7 @@ import cybptt
 
 # The module, the library that it imports, and what that is called.
 LIBRARIES: dict[str, tuple[str, str]] = {
+    "jax": ("jax", "JAX"),
     "mpi": ("mpi4py", "mpi4py"),
     "onnx": ("onnx", "ONNX"),
     "sklearn": ("sklearn", "scikit-learn"),
