@@ -57,6 +57,14 @@ class Layout:
             self.counts = (B - ended).astype(np.intp)
             self.N = int(lengths.sum())
 
+    @classmethod
+    def of_counts(cls, counts: Array) -> Layout:
+        """The layout of sequences that stand by place already: rows of each step, T ≥ 1."""
+        T, B = len(counts), int(counts[0])
+        # A place has the steps that more sequences than its number have.
+        lengths = T - np.searchsorted(counts[::-1], np.arange(B), side="right")
+        return cls(T, B, lengths, False)
+
     @cached_property
     def starts(self) -> Array:
         """The row at which each step starts, and the end: (T + 1,)."""

@@ -52,6 +52,28 @@ def sequences(
     return layout, rows.copy() if own and np.may_share_memory(rows, raw) else rows
 
 
+def packed(
+    rnn: Description, dtype: np.dtype[Any], x: Any, lengths: Any, counts: Any
+) -> tuple[Layout, Array]:
+    """The same of packed rows that a caller has, by how many each step has."""
+    if lengths is not None:
+        raise check.wrong_value("counts", "lengths and counts", "one of the two alone")
+    tokens = rnn.inputs == "tokens"
+    need = f"packed rows, {'(N,)' if tokens else f'(N, I), I = {rnn.n_inputs}'}, with counts"
+    raw = check.array("x", x, "iu" if tokens else "biuf", need)
+    if raw.ndim != (1 if tokens else 2):
+        raise check.wrong_value("x", check.describe(raw), need)
+    one, rows = sequences(rnn, dtype, raw, None)  # are checked as one sequence is
+    need = f"integers ≥ 1 of shape (T,), T ≥ 1, never growing, whose sum is N = {one.N}"
+    each = check.intp("counts", check.array("counts", counts, "iu", need), need)
+    if each.ndim != 1 or each.size == 0:
+        raise check.wrong_value("counts", check.describe(each), need)
+    if each[-1] < 1 or (np.diff(each) > 0).any() or int(each.sum()) != one.N:
+        some = ", ".join(map(str, each[:8])) + (", …" if each.size > 8 else "")
+        raise check.wrong_value("counts", some, need)
+    return Layout.of_counts(each), rows
+
+
 def _lengths(lengths: Any, T: int, B: int, single: bool) -> Array | None:
     if lengths is None:
         return None

@@ -43,6 +43,7 @@ class Description:
         "n_hidden",
         "n_inputs",
         "n_outputs",
+        "n_parameters",
         "outputs",
         "recurrence",
         "shapes",
@@ -58,6 +59,7 @@ class Description:
     feedback: str
     inputs: str
     shapes: Mapping[str, tuple[int, ...]]
+    n_parameters: int
     # What `_whole_pass` has made of it, by dtype and by whether ŷ is linked.
     _plans: dict[tuple[np.dtype[Any], bool], _core.Plan | None]
 
@@ -120,6 +122,7 @@ class Description:
                 f"{fields['n_inputs']}, {fields['n_hidden']}, {n_outputs}",
                 "sizes whose parameters fit in memory",
             )
+        fields["n_parameters"] = total
         fields["_plans"] = {}
         for name, value in fields.items():
             object.__setattr__(self, name, value)
@@ -168,11 +171,6 @@ class Description:
     def size_o(self) -> int:
         """How many values o has: n_outputs, or n_hidden where o is h."""
         return self.n_hidden if self.n_outputs is None else self.n_outputs
-
-    @property
-    def n_parameters(self) -> int:
-        """The length of the flat vector."""
-        return sum(math.prod(shape) for shape in self.shapes.values())
 
     # -------------------------------------------------------------- parameters
 

@@ -59,6 +59,7 @@ class Hidden(Forward):
         *,
         h0: ArrayLike | None = None,
         lengths: ArrayLike | None = None,
+        counts: ArrayLike | None = None,
         n_threads: int | None = None,
     ) -> Array:
         """Compute h(t) of every step, and keep nothing else: :eq:`10.8` and :eq:`10.9`.
@@ -71,12 +72,16 @@ class Hidden(Forward):
         ----------
         params, x, h0, lengths
             As in `forward`. The model has no output layer (``n_outputs=None``).
+        counts : array_like of int, shape (T,), optional
+            In the place of lengths, for sequences that stand without padding, the longest first:
+            how many have step t, never growing, ≥ 1. The rows of a step stand together, after
+            those of the step before; x is (N, I), or tokens (N,), N the sum, and B the first.
         n_threads : int or None
             As in `value_and_grad`.
 
         Returns
         -------
-        ndarray, shape (T, B, H) or (T, H)
+        ndarray, shape (T, B, H) or (T, H); (N, H) with counts
             An array of its own. Past a sequence's length its last h stands again.
 
         Raises
@@ -93,17 +98,19 @@ class Hidden(Forward):
         True
         """
         threads = self._alone(params, n_threads)
-        layout, rows, start = self._given(params, x, h0, lengths)
+        layout, rows, start = self._given(params, x, h0, lengths, counts)
         plan = _whole_pass.plan(self, params.dtype, False)
         # With room for h(0), which is what stands past the end of a sequence without steps.
-        before = 0 if layout.lengths is None else layout.B
+        before = layout.B if lengths is not None else 0
         h = np.empty((before + layout.N, self.n_hidden), params.dtype)
         done = plan is not None and _whole_pass.predict_into(
             plan, params, layout, rows, start, h[before:], threads
         )
         if not done:
-            h = _passes.forward(self, params, layout, rows, start, None, keep_a=False).h
-            return np.array(layout.repeat(h))
+            all_h = _passes.forward(self, params, layout, rows, start, None, keep_a=False).h
+            return np.array(all_h[layout.B :] if counts is not None else layout.repeat(all_h))
+        if counts is not None:
+            return h
         if not before:
             return layout.unpack(h)
         h[:before] = start.h
@@ -118,6 +125,7 @@ class Hidden(Forward):
         *,
         h0: ArrayLike | None = None,
         lengths: ArrayLike | None = None,
+        counts: ArrayLike | None = None,
         grad_x: bool = True,
         n_threads: int | None = None,
     ) -> HiddenGradients:
@@ -130,13 +138,13 @@ class Hidden(Forward):
         ----------
         params, x
             As they were for `hidden`.
-        h : array_like, shape (T, B, H) or (T, H)
+        h : array_like, shape (T, B, H) or (T, H); (N, H) with counts
             What `hidden` returned. Where the activation's derivative is a function of a, h is
             computed again.
         grad_h : array_like, the shape of h
             The gradient with respect to h, of what is made of it. Past a sequence's length it goes
             to the h that is repeated there.
-        h0, lengths
+        h0, lengths, counts
             As they were for `hidden`.
         grad_x : bool
             Whether ∇x is wanted.
@@ -165,23 +173,25 @@ class Hidden(Forward):
         """
         threads = self._alone(params, n_threads)
         wanted = check.boolean("grad_x", grad_x) and self.inputs == "values"
-        layout, rows, start = self._given(params, x, h0, lengths)
-        given_h = self._like_h("h", h, layout, params)
-        cotangent = self._like_h("grad_h", grad_h, layout, params)
-        # What stands past a sequence's end is h of its end, or h(0).
+        layout, rows, start = self._given(params, x, h0, lengths, counts)
+        packed = counts is not None
+        given_h = self._like_h("h", h, layout, params, packed)
+        cotangent = self._like_h("grad_h", grad_h, layout, params, packed)
         at_start = None
-        if layout.lengths is not None:
-            folded = layout.fold(cotangent)
-            at_start, cotangent = folded[: layout.B], folded[layout.B :]
-        else:
-            cotangent = layout.pack(cotangent)
+        if not packed:
+            given_h = layout.pack(given_h)
+            if layout.lengths is None:
+                cotangent = layout.pack(cotangent)
+            else:
+                # What stands past a sequence's end is h of its end, or h(0).
+                folded = layout.fold(cotangent)
+                at_start, cotangent = folded[: layout.B], folded[layout.B :]
         plan = _whole_pass.plan(self, params.dtype, False)
         grad = Parameters(params.rnn, np.empty_like(params.vector))
         by_x = np.empty((layout.N, self.n_inputs), params.dtype) if wanted else None
         by_h0 = np.zeros((layout.B, self.n_hidden), params.dtype)
         done = plan is not None and _whole_pass.pull_back(
-            plan, params, layout, rows, start, layout.pack(given_h), cotangent, grad, by_x, by_h0,
-            threads,
+            plan, params, layout, rows, start, given_h, cotangent, grad, by_x, by_h0, threads
         )  # fmt: skip
         if not done:
             # Step by step, where a plugin's function is Python's, or has failed and is to be named.
@@ -195,9 +205,9 @@ class Hidden(Forward):
             by_h0 = nodes.h[: layout.B]
         if at_start is not None:
             by_h0 += at_start
-        return HiddenGradients(
-            grad, None if by_x is None else layout.unpack(by_x), layout.unsort(by_h0)
-        )
+        if by_x is not None and not packed:
+            by_x = layout.unpack(by_x)
+        return HiddenGradients(grad, by_x, layout.unsort(by_h0))
 
     def _alone(self, params: Any, n_threads: Any) -> int:
         """The number of threads, of a model that these are for."""
@@ -211,14 +221,21 @@ class Hidden(Forward):
         return _threads.count(n_threads)
 
     def _given(
-        self, params: Parameters, x: Any, h0: Any, lengths: Any
+        self, params: Parameters, x: Any, h0: Any, lengths: Any, counts: Any
     ) -> tuple[Layout, Array, _inputs.Start]:
-        layout, rows = _inputs.sequences(self, params.dtype, x, lengths)
+        if counts is not None:
+            layout, rows = _inputs.packed(self, params.dtype, x, lengths, counts)
+        else:
+            layout, rows = _inputs.sequences(self, params.dtype, x, lengths)
         return layout, rows, _inputs.start(self, layout, params.dtype, h0, None, None)
 
-    def _like_h(self, name: str, value: Any, layout: Layout, params: Parameters) -> Array:
-        """(T, B, H) of what is (T, B, H), or (T, H) for one sequence."""
+    def _like_h(
+        self, name: str, value: Any, layout: Layout, params: Parameters, packed: bool
+    ) -> Array:
+        """(T, B, H) of what is (T, B, H), or (T, H) for one sequence; packed (N, H)."""
         B, H = layout.B, self.n_hidden
+        if packed:
+            return check.shaped(name, value, params.dtype, (layout.N, H), "(N, H)")
         shape = (layout.T, H) if layout.single else (layout.T, B, H)
         letters = "(T, H)" if layout.single else "(T, B, H)"
         return check.shaped(name, value, params.dtype, shape, letters).reshape(layout.T, B, H)

@@ -95,6 +95,31 @@ def test_a_plugin_in_python(ragged: bool) -> None:
     assert_as_by_the_nodes(*problem((20, 4, 3, 9), ragged=ragged, activation=cube))
 
 
+@pytest.mark.parametrize("options", [{}, {"activation": "gelu"}, {"inputs": "tokens"}], ids=str)
+@pytest.mark.parametrize("python", [False, True])
+@pytest.mark.parametrize("lengths", [(7, 7, 7), (7, 5, 5, 2, 1), (3,)], ids=str)
+def test_packed_rows(lengths: tuple[int, ...], python: bool, options: dict[str, Any]) -> None:
+    """As with lengths, of what is padded."""
+    T, B = max(lengths), len(lengths)
+    rnn, params, x, given, grad_h = problem((T, B, 3, 9), **options)
+    if python:
+        cube = cybptt.Activation("cube", lambda a: a**3, lambda a: 3 * a**2, derivative_of="input")
+        rnn = cybptt.RNN(3, 9, None, activation=cube, inputs=rnn.inputs)
+        params = rnn.parameters(0.3 * params.vector)
+    there = np.arange(T)[:, None] < lengths
+    grad_h = grad_h * there[..., None]
+    h = rnn.hidden(params, x, **given, lengths=lengths)
+    wanted = rnn.hidden_vjp(params, x, h, grad_h, **given, lengths=lengths)
+    counts = there.sum(axis=1)
+    rows = rnn.hidden(params, x[there], **given, counts=counts)
+    assert_same(rows, h[there], "h")
+    found = rnn.hidden_vjp(params, x[there], rows, grad_h[there], **given, counts=counts)
+    assert_same(found.parameters.vector, wanted.parameters.vector, "parameters")
+    assert_same(found.h0, wanted.h0, "h0")
+    if wanted.x is not None and found.x is not None:
+        assert_same(found.x, wanted.x[there], "x")
+
+
 def test_a_plugin_that_fails_is_named() -> None:
     def fails(a: Any) -> Any:
         raise ArithmeticError("no")

@@ -12,7 +12,7 @@ import cybptt
 
 
 class Hidden(torch.autograd.Function):  # type: ignore[misc]  # mypy does not see PyTorch
-    """h, (T, B, H), of x, h(0) and the parameters in PyTorch's layout: 10.8 and 10.9.
+    """h, (T, B, H) or packed (N, H), of x, h(0) and PyTorch's parameters: 10.8 and 10.9.
 
     Tensors and arrays share their memory: nothing of size T is copied. b is PyTorch's two biases,
     added up; each of them has ∇b.
@@ -22,7 +22,7 @@ class Hidden(torch.autograd.Function):  # type: ignore[misc]  # mypy does not se
     def forward(
         ctx: Any,
         rnn: cybptt.RNN,
-        lengths: Any,
+        counts: Any,
         x: Tensor,
         h0: Tensor,
         weight_ih: Tensor,
@@ -35,11 +35,11 @@ class Hidden(torch.autograd.Function):  # type: ignore[misc]  # mypy does not se
         # a copy, and may change meanwhile.
         h = torch.from_numpy(
             rnn.hidden(
-                params, _array(x), h0=_array(h0), lengths=lengths, n_threads=torch.get_num_threads()
+                params, _array(x), h0=_array(h0), counts=counts, n_threads=torch.get_num_threads()
             )
         )
         ctx.save_for_backward(x, h0, h)
-        ctx.params, ctx.lengths = params, lengths
+        ctx.params, ctx.counts = params, counts
         return h
 
     @staticmethod
@@ -52,7 +52,7 @@ class Hidden(torch.autograd.Function):  # type: ignore[misc]  # mypy does not se
             _array(h),
             _array(grad_h),
             h0=_array(h0),
-            lengths=ctx.lengths,
+            counts=ctx.counts,
             grad_x=needs[2],
             n_threads=torch.get_num_threads(),
         )

@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence
 
 import cybptt
 from cybptt import _validate as check
 from cybptt.torch._function import Hidden
+from cybptt.torch._rows import Packed, Whole
 
 
 class RNN(nn.RNN):  # type: ignore[misc]  # mypy does not see PyTorch
@@ -110,7 +111,6 @@ class RNN(nn.RNN):  # type: ignore[misc]  # mypy does not see PyTorch
         name = getattr(self.nonlinearity, "name", self.nonlinearity)
         return str(super().extra_repr()) + ("" if name == "tanh" else f", nonlinearity={name}")
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(
         self, input: Tensor | PackedSequence, hx: Tensor | None = None
     ) -> tuple[Tensor | PackedSequence, Tensor]:
@@ -143,6 +143,13 @@ class RNN(nn.RNN):  # type: ignore[misc]  # mypy does not see PyTorch
         >>> torch.equal(output[:, -1], h_n[0])
         True
         """
+        if torch.compiler.is_compiling():
+            return _not_compiled()(self, input, hx)  # type: ignore[no-any-return]
+        return self._call(input, hx)
+
+    def _call(
+        self, input: Tensor | PackedSequence, hx: Tensor | None
+    ) -> tuple[Tensor | PackedSequence, Tensor]:
         if isinstance(input, PackedSequence):
             return self._packed(input, hx)
         _check_tensor("input", input)
@@ -158,7 +165,7 @@ class RNN(nn.RNN):  # type: ignore[misc]  # mypy does not see PyTorch
         x = x.transpose(0, 1) if self.batch_first else x
         if len(x) == 0:
             raise check.wrong_value("input", "no steps", "T ≥ 1")
-        output, h_n = self._layers(x, hx, None)
+        output, h_n = self._layers(x, hx, Whole())
         output = output.transpose(0, 1) if self.batch_first else output
         return (output.squeeze(batch_axis), h_n.squeeze(1)) if single else (output, h_n)
 
@@ -166,16 +173,11 @@ class RNN(nn.RNN):  # type: ignore[misc]  # mypy does not see PyTorch
         _check_tensor("input.data", packed.data)
         hx = self._start(packed.data, hx, packed.batch_sizes)
         hx = self.permute_hidden(hx, packed.sorted_indices)
-        # In the order in which they are packed, the longest first.
-        x, lengths = pad_packed_sequence(PackedSequence(packed.data, packed.batch_sizes))
-        output, h_n = self._layers(x, hx, lengths)
-        data = pack_padded_sequence(output, lengths).data
-        return (
-            PackedSequence(
-                data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices
-            ),
-            self.permute_hidden(h_n, packed.unsorted_indices),
+        output, h_n = self._layers(packed.data, hx, Packed(packed.batch_sizes))
+        output = PackedSequence(
+            output, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices
         )
+        return output, self.permute_hidden(h_n, packed.unsorted_indices)
 
     def _start(self, x: Tensor, hx: Tensor | None, batch_sizes: Tensor | None) -> Tensor:
         """h(0) of all layers, checked together with x as `torch.nn.RNN` does."""
@@ -189,23 +191,22 @@ class RNN(nn.RNN):  # type: ignore[misc]  # mypy does not see PyTorch
             raise check.wrong_value("hx", str(hx.dtype), f"{x.dtype}, as x is")
         return hx
 
-    def _layers(self, x: Tensor, hx: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
-        """All of them, from x (T, B, I): the output (T, B, ·), and h where sequences end."""
+    def _layers(self, x: Tensor, hx: Tensor, rows: Whole | Packed) -> tuple[Tensor, Tensor]:
+        """All of them: the output, as x (T, B, ·) or (N, ·), and h where sequences end."""
         ends = []
         directions = 2 if self.bidirectional else 1
-        counts = None if lengths is None else lengths.numpy()
         for layer, rnn in enumerate(self._models):
             if layer and self.dropout:
                 x = nn.functional.dropout(x, self.dropout, self.training)
             outputs = []
             for direction in range(directions):
-                read = x if direction == 0 else _reversed(x, lengths)
+                read = x if direction == 0 else rows.reverse(x)
                 h = Hidden.apply(
-                    rnn, counts, read.contiguous(), hx[layer * directions + direction],
+                    rnn, rows.counts, read.contiguous(), hx[layer * directions + direction],
                     *self._weights(layer, direction, x.dtype),
                 )  # fmt: skip
-                ends.append(h[-1])  # past a sequence's end it stands there still
-                outputs.append(h if direction == 0 else _reversed(h, lengths))
+                ends.append(rows.ends(h))
+                outputs.append(h if direction == 0 else rows.reverse(h))
             x = outputs[0] if directions == 1 else torch.cat(outputs, dim=-1)
         return x, torch.stack(ends)
 
@@ -223,14 +224,6 @@ class RNN(nn.RNN):  # type: ignore[misc]  # mypy does not see PyTorch
         return found
 
 
-def _reversed(x: Tensor, lengths: Tensor | None) -> Tensor:
-    """Each sequence from its end; what stands past the end stays."""
-    if lengths is None:
-        return x.flip(0)
-    t = torch.arange(len(x)).unsqueeze(1)
-    return x[torch.where(t < lengths, lengths - 1 - t, t), torch.arange(x.shape[1])]
-
-
 def _check_tensor(name: str, tensor: Any) -> None:
     """On the CPU, of a dtype that cybptt has, and dense."""
     if not isinstance(tensor, Tensor):
@@ -242,3 +235,8 @@ def _check_tensor(name: str, tensor: Any) -> None:
         raise check.wrong_value(name, f"layout {tensor.layout}", "a dense tensor")
     if tensor.dtype not in (torch.float32, torch.float64):
         raise check.wrong_value(name, str(tensor.dtype), "torch.float32 or torch.float64")
+
+
+def _not_compiled() -> Any:
+    # Made where it is wanted: PyTorch's compiler takes a second to import.
+    return torch.compiler.disable(RNN._call)

@@ -41,6 +41,7 @@ def setups(m: Model) -> Iterator[Setup]:
     yield of("vjp", trace=trace, grad_o=np.ones(trace.o.shape), grad_h=np.ones(trace.h.shape))
     if m.rnn.n_outputs is None:
         read = {"params": m.params, "x": m.x, "h0": m.h0, "lengths": m.lengths, "n_threads": 2}
+        read |= {"counts": None}
         yield of("hidden", **read)
         yield of("hidden_vjp", **read, h=trace.h, grad_h=np.ones(trace.h.shape), grad_x=True)
     out = m.params.copy()
@@ -284,6 +285,23 @@ def bad_return_state(setup: Setup, m: Model) -> Iterator[Row]:
     return rows(setup, "return_state", [*kinds.none(), *kinds.not_a_flag()])
 
 
+def bad_counts(setup: Setup, m: Model) -> Iterator[Row]:
+    both = [Bad("with lengths", np.ones(T, int), ValueError, "lengths and counts")]
+    yield from rows(setup, "counts", both)
+    if m.single:  # then x is (N, I): N rows
+        alone: dict[str, Any] = {"lengths": None}
+        good = np.array([2, 2, 1])
+        yield from rows(setup, "counts", kinds.not_integers(good), **alone)
+        shapes = kinds.wrong_shapes(good, without=("one more on axis 0",))
+        yield from rows(setup, "counts", shapes, **alone)
+        for wrong in ([2, 2, 2], [1, 2, 2], [5, 0], [6, -1], [3, 1]):
+            shows = ", ".join(map(str, wrong))
+            yield from rows(setup, "counts", [Bad(shows, wrong, ValueError, shows)], **alone)
+    else:
+        padded = [Bad("of what is padded", m.x, ValueError)]
+        yield from rows(setup, "x", padded, lengths=None, counts=np.ones(T, int))
+
+
 def bad_grad_x(setup: Setup, m: Model) -> Iterator[Row]:
     return rows(setup, "grad_x", [*kinds.none(), *kinds.not_a_flag()])
 
@@ -378,4 +396,5 @@ ARGUMENTS = {
     "grad_h": bad_cotangent("grad_h"),
     "h": bad_cotangent("h"),
     "grad_x": bad_grad_x,
+    "counts": bad_counts,
 }
