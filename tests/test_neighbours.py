@@ -16,6 +16,7 @@ LIBRARIES: dict[str, tuple[str, str]] = {
     "mpi": ("mpi4py", "mpi4py"),
     "onnx": ("onnx", "ONNX"),
     "sklearn": ("sklearn", "scikit-learn"),
+    "torch": ("torch", "PyTorch"),
 }
 
 WITHOUT = """

@@ -94,6 +94,8 @@ class RNN(nn.RNN):  # type: ignore[misc]  # mypy does not see PyTorch
         self._models = [
             cybptt.RNN(width, hidden_size, None, activation=nonlinearity) for width in widths
         ]
+        # By which others know the layer: what they do with PyTorch's own is for its activation.
+        self.mode = f"RNN_{self._models[0].activation.name.upper()}"
 
     def extra_repr(self) -> str:
         """What stands between the brackets of its repr: no equation.
@@ -106,10 +108,10 @@ class RNN(nn.RNN):  # type: ignore[misc]  # mypy does not see PyTorch
         --------
         >>> import cybptt.torch
         >>> cybptt.torch.RNN(3, 4, nonlinearity="relu")
-        RNN(3, 4, nonlinearity=relu)
+        RNN(3, 4, nonlinearity='relu')
         """
         name = getattr(self.nonlinearity, "name", self.nonlinearity)
-        return str(super().extra_repr()) + ("" if name == "tanh" else f", nonlinearity={name}")
+        return str(super().extra_repr()) + ("" if name == "tanh" else f", nonlinearity={name!r}")
 
     def forward(
         self, input: Tensor | PackedSequence, hx: Tensor | None = None

@@ -47,7 +47,14 @@ NAMES = {
     "cybptt free": "free",
     "cybptt hidden": "hidden recurrence",
 }
-OWN = ("plugins", "scipy_lbfgs", "bucketing", "mpi_scaling", "jax_hidden")  # a program each
+OWN = (
+    "plugins",
+    "scipy_lbfgs",
+    "bucketing",
+    "mpi_scaling",
+    "jax_hidden",
+    "torch_module",
+)  # a program each
 ULPS = {"float32": "all_float32.txt", "float64": "dense_float64.txt"}
 
 Rows = dict[str, dict[str, str]]  # a line's name → a column's name → what stands there

@@ -175,7 +175,8 @@ def test_an_activation_of_ones_own() -> None:
         derivative_of="input",
     )  # fmt: skip
     layer = cybptt.torch.RNN(I, H, 2, swish, dtype=torch.float64)
-    assert repr(layer) == "RNN(3, 5, num_layers=2, nonlinearity=swish2)"
+    assert repr(layer) == "RNN(3, 5, num_layers=2, nonlinearity='swish2')"
+    assert layer.mode == "RNN_SWISH2"  # nobody's, so that nobody takes it for tanh
     x = torch.randn(T, B, I, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: layer(x)[0], (x,))
 
