@@ -198,8 +198,6 @@ def test_a_signal_to_mpiexec_keeps_the_model(number: int, status: int, tmp_path:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell's background job ignores Ctrl-C, and its children would, too.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     with started:
         assert started.stdout is not None
