@@ -15,7 +15,6 @@ parts = train_test_split(rows, digits.target, random_state=0)
 train_x, test_x, train_y, test_y = (torch.from_numpy(part) for part in parts)
 
 
-# [model]
 class Classifier(torch.nn.Module):
     def __init__(self, layer):
         super().__init__()
