@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import signal
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ from cybptt.train import (
     fit,
     shard,
 )
+from cybptt.train._group import Ranks
+from cybptt.train._signals import SignalGuard
 
 SIZES = (1, 2, 3, 4, 7)  # five sequences: uneven parts, and empty ones
 TOKENS = np.random.default_rng(0).integers(6, size=500)
@@ -656,3 +659,31 @@ def test_what_is_no_group() -> None:
             with pytest.raises(TypeError, match=r"^group: got .*, need a cybptt\.train\.Group"):
                 call()
     assert all(isinstance(each, Group) for each in on_ranks(2, lambda group: group))
+
+
+def test_an_exchange_is_not_cut_short_by_ctrl_c() -> None:
+    """Not even where Ctrl-C is let through, as in a validation: it is answered after it."""
+
+    class Pressed:
+        rank, size, exchanged = 0, 2, 0
+
+        def allgather(self, value: Any) -> list[Any]:
+            signal.raise_signal(signal.SIGINT)
+            self.exchanged += 1
+            return [value, value]
+
+        def allreduce(self, vector: Any) -> None: ...
+
+    group = Pressed()
+    ranks = Ranks(group)
+
+    def exchange() -> None:
+        with SignalGuard() as guard:
+            ranks.guard = guard
+            with guard.open(), ranks.together() as told:
+                told.value = "mine"
+            assert told.all == ["mine", "mine"]
+
+    with pytest.raises(KeyboardInterrupt):
+        exchange()
+    assert group.exchanged == 1

@@ -219,6 +219,7 @@ def fit(
         file.begin()
     history = History()
     with SignalGuard() as guard:
+        ranks.guard = guard
         try:
             loop(run, limits, watch, file, history, guard)
         except KeyboardInterrupt:

@@ -8,7 +8,8 @@ A. Everything small is one call of ``allgather``, and each rank makes the same c
 B. A failure is told once and ends everything. A rank that fails takes part in one more call, with
    its error; whoever reads that leaves as well, and a block around it does not call again.
 C. So nothing depends on where a rank fails: those without it are waiting in some call of A, and
-   the next call of the one that failed is the answer.
+   the next call of the one that failed is the answer. A call itself is never cut short by a
+   signal: it would be half done.
 """
 
 from __future__ import annotations
@@ -17,14 +18,18 @@ import hashlib
 import traceback
 import zlib
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cybptt import _validate as check
+
+if TYPE_CHECKING:
+    from cybptt.train._signals import SignalGuard
 
 __all__ = ["Group", "Part", "RankError", "Ranks", "combined", "digest", "fingerprint"]
 
@@ -164,6 +169,7 @@ class Ranks:
     rank: int = field(init=False, default=0)
     size: int = field(init=False, default=1)
     over: bool = field(init=False, default=False)  # a failure was told: all leave
+    guard: SignalGuard | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         if self.group is not None:
@@ -183,7 +189,9 @@ class Ranks:
         """
         if self.group is None or self.size == 1 or self.over:
             return [value]
-        told = self.group.allgather((None if error is None else _failure(error), value))
+        # A Ctrl-C must not leave an exchange half done: the next would be taken for it.
+        with nullcontext() if self.guard is None else self.guard.closed():
+            told = self.group.allgather((None if error is None else _failure(error), value))
         failures = {rank: failed for rank, (failed, _) in enumerate(told) if failed is not None}
         if not failures:
             return [each for _, each in told]

@@ -74,6 +74,15 @@ class SignalGuard:
             self._handlers[number](number, None)
 
     @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Keep signals waiting for a while, within what is open too; they are answered later."""
+        before, self._is_open = self._is_open, False
+        try:
+            yield
+        finally:
+            self._is_open = before
+
+    @contextmanager
     def open(self) -> Iterator[None]:
         """Let signals through; one that has been waiting is answered first."""
         self._is_open = True

@@ -205,7 +205,10 @@ def test_a_signal_to_mpiexec_keeps_the_model(number: int, status: int, tmp_path:
             if line.startswith("step "):
                 break
         started.send_signal(number)
-        out, err = started.communicate(timeout=PATIENCE)
+        try:
+            out, err = started.communicate(timeout=PATIENCE)
+        finally:
+            started.kill()
     assert started.returncode == status, err
     assert out.count("interrupted after step ") == 1
     assert "Traceback" not in err
