@@ -52,7 +52,7 @@ def from_torch(
     Returns
     -------
     params : Parameters
-        In float32 or float64, as they are there.
+        In the widest dtype that is there: float64, or float32 for that and for less.
 
     Raises
     ------
@@ -95,15 +95,15 @@ def from_torch(
     arrays = {
         "U": part(f"{prefix}weight_ih{suffix}", (H, I)),
         "W": part(f"{prefix}weight_hh{suffix}", (H, H)),
-        "b": np.zeros(H)
+        "b": np.zeros(H, np.float32)
         + part(f"{prefix}bias_ih{suffix}", (H,), optional=True)
         + part(f"{prefix}bias_hh{suffix}", (H,), optional=True),
     }
     if output is not None:
         O = rnn.size_o
         arrays["V"] = part(f"{output}.weight", (O, H))
-        arrays["c"] = np.zeros(O) + part(f"{output}.bias", (O,), optional=True)
-    return _of(rnn, arrays)
+        arrays["c"] = np.zeros(O, np.float32) + part(f"{output}.bias", (O,), optional=True)
+    return rnn.parameters(**arrays)
 
 
 def from_keras(
@@ -128,7 +128,7 @@ def from_keras(
     Returns
     -------
     params : Parameters
-        In float32 or float64, as they are there.
+        In the widest dtype that is there: float64, or float32 for that and for less.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def from_keras(
     if output is not None:
         V, arrays["c"] = _kernels("output", output, [(H, O), (O,)])
         arrays["V"] = V.T
-    return _of(rnn, arrays)
+    return rnn.parameters(**arrays)
 
 
 def _check_model(rnn: Any, output: Any, what: str) -> None:
@@ -184,14 +184,10 @@ def _kernels(name: str, given: Any, shapes: list[tuple[int, ...]]) -> list[Array
 
 def _numbers(name: str, value: Any, shape: tuple[int, ...]) -> Array:
     if hasattr(value, "detach"):  # a tensor, which may have a gradient, or be on another device
-        value = value.detach().cpu()
+        value = value.detach().cpu().resolve_neg()
+        if value.is_floating_point() and value.dtype.itemsize < 4:  # NumPy has no bfloat16
+            value = value.float()
     raw = check.array(name, value, "f", f"numbers of shape {shape}")
     if raw.shape != shape:
         raise check.wrong_value(name, check.describe(raw), f"shape {shape}")
     return raw
-
-
-def _of(rnn: RNN, arrays: dict[str, Array]) -> Parameters:
-    """In float32 where U is of that or of less."""
-    dtype = "float32" if arrays["U"].dtype.itemsize <= 4 else "float64"
-    return rnn.parameters(**{name: np.asarray(array, dtype) for name, array in arrays.items()})

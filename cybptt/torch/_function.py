@@ -97,4 +97,5 @@ def _parameters(
 
 
 def _array(tensor: Tensor) -> Any:
-    return tensor.detach().numpy()
+    # (A view of a complex tensor may have signs that are still to be turned.)
+    return tensor.detach().resolve_neg().numpy()

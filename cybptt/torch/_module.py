@@ -56,7 +56,8 @@ class RNN(nn.RNN):  # type: ignore[misc]  # mypy does not see PyTorch
         As `torch.nn.RNN` does; and ValueError for an activation that is not registered, and for
         tensors that are not on the CPU or neither float32 nor float64.
     NotImplementedError
-        Where a gradient of its gradient is asked for (double backward).
+        Where a gradient of its gradient is asked for (double backward), and where it is traced, by
+        ``torch.jit.trace``, ``torch.export`` or the exporter to ONNX.
 
     Examples
     --------
@@ -145,6 +146,11 @@ class RNN(nn.RNN):  # type: ignore[misc]  # mypy does not see PyTorch
         >>> torch.equal(output[:, -1], h_n[0])
         True
         """
+        if torch.jit.is_tracing() or _is_exporting():
+            raise NotImplementedError(
+                "cybptt.torch.RNN: got a call to trace, in which a tracer sees no operation; give"
+                " it the torch.nn.RNN of the same state_dict"
+            )
         if torch.compiler.is_compiling():
             return _not_compiled()(self, input, hx)  # type: ignore[no-any-return]
         return self._call(input, hx)
@@ -237,6 +243,9 @@ def _check_tensor(name: str, tensor: Any) -> None:
         raise check.wrong_value(name, f"layout {tensor.layout}", "a dense tensor")
     if tensor.dtype not in (torch.float32, torch.float64):
         raise check.wrong_value(name, str(tensor.dtype), "torch.float32 or torch.float64")
+
+
+_is_exporting = getattr(torch.compiler, "is_exporting", bool)  # before PyTorch 2.6: never
 
 
 def _not_compiled() -> Any:

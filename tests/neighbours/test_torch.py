@@ -311,6 +311,13 @@ def test_arrays_of_any_layout() -> None:
     assert_equal(nodes(ours, x, h0), nodes(theirs, x, h0), torch.float32)
 
 
+def test_a_negative_bit() -> None:
+    theirs, ours = both(I, H)
+    x = torch.randn(T, B, I, dtype=torch.complex64).conj().imag
+    assert x.is_neg()
+    assert_equal(nodes(ours, x, None), nodes(theirs, x, None), torch.float32)
+
+
 def test_pruned_and_replaced_weights() -> None:
     from torch.nn.utils import parametrizations, prune
 
@@ -373,6 +380,16 @@ def test_double_backward_says_so(function: Any) -> None:
     (gradient,) = torch.autograd.grad(function(*layer(x)), x, create_graph=True)
     with pytest.raises(NotImplementedError, match=r"cybptt\.torch\.RNN: .*double backward"):
         (gradient**2).sum().backward()
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*deprecated:DeprecationWarning")
+def test_tracers_are_refused() -> None:
+    """They would keep the numbers of the one call as constants."""
+    layer = cybptt.torch.RNN(I, H)
+    for trace in (torch.jit.trace, torch.export.export):
+        with pytest.raises(NotImplementedError, match=r"cybptt\.torch\.RNN: got a call to trace"):
+            trace(layer, (X,))
+    assert layer(X)[0].shape == (T, B, H)
 
 
 X = torch.ones(T, B, I)

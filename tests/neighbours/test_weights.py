@@ -46,6 +46,20 @@ def test_every_layer_and_direction_of_pytorch(f: str, bias: bool, dtype: str) ->
     np.testing.assert_allclose(h, wanted, atol=1e-6 if dtype == "float32" else 1e-14)
 
 
+def test_dtypes_that_differ() -> None:
+    layer = torch.nn.RNN(I, H)
+    layer.weight_hh_l0.data = layer.weight_hh_l0.data.double() + 1e-12
+    rnn = cybptt.RNN(I, H, None)
+    params = cybptt.io.from_torch(rnn, layer.state_dict())
+    np.testing.assert_array_equal(params.W, layer.weight_hh_l0.detach())  # no bit is lost
+
+    for dtype in (torch.bfloat16, torch.float16):
+        layer = torch.nn.RNN(I, H).to(dtype)
+        params = cybptt.io.from_torch(rnn, layer.state_dict())
+        assert params.dtype == np.float32
+        np.testing.assert_array_equal(params.U, layer.weight_ih_l0.detach().float())
+
+
 @pytest.mark.parametrize("bias", [True, False])
 def test_an_output_layer_of_pytorch(bias: bool) -> None:
     torch.manual_seed(0)
