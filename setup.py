@@ -58,8 +58,18 @@ updates = Extension(
     extra_link_args=sanitizer,
 )
 
+# What JAX's programs call: it needs nothing of JAX's.
+ffi = Extension(
+    "cybptt.jax._ffi",
+    ["cybptt/jax/_ffi.pyx"],
+    include_dirs=[np.get_include()],
+    define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+    extra_compile_args=flags,
+    extra_link_args=sanitizer,
+)
+
 setup(
     ext_modules=cythonize(
-        [core, updates], build_dir=f"build/cython{build}", compiler_directives=checks
+        [core, updates, ffi], build_dir=f"build/cython{build}", compiler_directives=checks
     )
 )

@@ -7,6 +7,7 @@ loss, is JAX's. It needs JAX, which the extra ``cybptt[jax]`` installs.
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -24,7 +25,7 @@ except ImportError:
 
     raise missing("jax", "JAX") from None
 
-from cybptt.jax._ffi import Array, Function
+from cybptt.jax._calls import Array, Function, any_yet, axes_of, varying
 
 __all__ = ["hidden"]
 
@@ -93,7 +94,7 @@ def hidden(
     x = jnp.asarray(x)
     letters = "(T, B) or (T,)" if tokens else f"(T, B, I) or (T, I), I = {rnn.n_inputs}"
     axes = x.ndim + tokens
-    right = jnp.issubdtype(x.dtype, jnp.integer) if tokens else x.dtype == dtype
+    right = _of_integers(x) if tokens else x.dtype == dtype
     if axes not in (2, 3) or not right or (not tokens and x.shape[-1] != rnn.n_inputs):
         need = f"{'integers' if tokens else dtype} of shape {letters}"
         raise check.wrong_value("x", _describe(x), need)
@@ -106,33 +107,39 @@ def hidden(
         raise check.wrong_value("h0", _describe(h0), need)
     if lengths is not None:
         lengths = jnp.asarray(lengths)
-        if lengths.shape != batch or not jnp.issubdtype(lengths.dtype, jnp.integer):
+        if lengths.shape != batch or not _of_integers(lengths):
             raise check.wrong_value("lengths", _describe(lengths), f"integers of shape {batch}")
-    return _hidden(rnn, given, x, h0, lengths)
+    vector = jnp.concatenate([given[name].reshape(-1) for name in NAMES])
+    return _hidden(rnn, *_alike(vector, x, h0, lengths))
+
+
+def _alike(*arrays: Any) -> list[Any]:
+    """Under ``jax.shard_map``: each varies over the axes that any does, as the results will."""
+    over = frozenset().union(*(axes_of(array) for array in arrays if array is not None))
+    return [array if array is None else varying(array, over) for array in arrays]
 
 
 # ---------------------------------------------------------------------- its gradient
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _hidden(rnn: cybptt.RNN, params: Any, x: Any, h0: Any, lengths: Any) -> Any:
-    result = jax.ShapeDtypeStruct((x.shape[0], *h0.shape), h0.dtype)
-    return RUN(rnn, [result], *_flat(params, x, h0, lengths))[0]
+def _hidden(rnn: cybptt.RNN, vector: Any, x: Any, h0: Any, lengths: Any) -> Any:
+    return RUN(rnn, [((x.shape[0], *h0.shape), h0.dtype)], vector, x, h0, *_or_none(lengths))[0]
 
 
-def _forward(rnn: cybptt.RNN, params: Any, x: Any, h0: Any, lengths: Any) -> Any:
-    h = _hidden(rnn, params, x, h0, lengths)
-    return h, (params, x, h0, lengths, h)
+def _forward(rnn: cybptt.RNN, vector: Any, x: Any, h0: Any, lengths: Any) -> Any:
+    h = _hidden(rnn, vector, x, h0, lengths)
+    return h, (vector, x, h0, lengths, h)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _backward(rnn: cybptt.RNN, kept: Any, grad_h: Any) -> Any:
-    params, x, h0, lengths, h = kept
-    like = [*(params[name] for name in NAMES), h0] + [x] * (rnn.inputs == "values")
-    results = [jax.ShapeDtypeStruct(array.shape, h.dtype) for array in like]
-    found = PULL_BACK(rnn, results, h, grad_h, *_flat(params, x, h0, lengths))
-    grad_x = found[4] if rnn.inputs == "values" else _none_of(x)
-    return dict(zip(NAMES, found, strict=False)), grad_x, found[3], _none_of(lengths)
+    vector, x, h0, lengths, h = kept
+    like = [vector, h0] + [x] * (rnn.inputs == "values")
+    results = [(array.shape, h.dtype) for array in like]
+    found = PULL_BACK(rnn, results, h, grad_h, vector, x, h0, *_or_none(lengths))
+    grad_x = found[2] if rnn.inputs == "values" else _none_of(x)
+    return found[0], grad_x, found[1], _none_of(lengths)
 
 
 def _no_more(*_: Any) -> Any:
@@ -146,8 +153,8 @@ _backward.defvjp(lambda rnn, kept, grad_h: (_backward(rnn, kept, grad_h), None),
 _hidden.defvjp(_forward, _backward)
 
 
-def _flat(params: Any, x: Any, h0: Any, lengths: Any) -> list[Any]:
-    return [*(params[name] for name in NAMES), x, h0] + [lengths] * (lengths is not None)
+def _or_none(array: Any) -> list[Any]:
+    return [] if array is None else [array]
 
 
 def _none_of(integers: Any) -> Any:
@@ -159,24 +166,43 @@ def _none_of(integers: Any) -> Any:
 
 
 def _run(
-    rnn: cybptt.RNN, U: Array, W: Array, b: Array, x: Array, h0: Array, lengths: Array | None = None
+    rnn: cybptt.RNN, vector: Array, x: Array, h0: Array, lengths: Array | None = None
 ) -> list[Array]:
-    params = rnn.parameters(U=U, W=W, b=b)
+    params = cybptt.Parameters(rnn, vector.copy())
     return [rnn.hidden(params, x, h0=h0, lengths=lengths)]
 
 
 def _pull_back(
-    rnn: cybptt.RNN, h: Array, grad_h: Array, U: Array, W: Array, b: Array, x: Array, h0: Array,
+    rnn: cybptt.RNN, h: Array, grad_h: Array, vector: Array, x: Array, h0: Array,
     lengths: Array | None = None,
 ) -> list[Array]:  # fmt: skip
-    params = rnn.parameters(U=U, W=W, b=b)
+    params = cybptt.Parameters(rnn, vector.copy())
     found = rnn.hidden_vjp(params, x, h, grad_h, h0=h0, lengths=lengths)
-    gradients = [*(found.parameters[name] for name in NAMES), found.h0]
+    gradients = [found.parameters.vector, found.h0]
     return gradients if found.x is None else [*gradients, found.x]
 
 
-RUN = Function("cybptt_hidden", _run)
-PULL_BACK = Function("cybptt_hidden_vjp", _pull_back)
+RUN = Function(_run)
+PULL_BACK = Function(_pull_back)
+
+
+@atexit.register
+def _wait_for_programs() -> None:
+    """Programs that are under way call Python, which must not have ended.
+
+    One more is put behind them on each device, and waited for: a device takes its programs in turn.
+    """
+    if not any_yet():
+        return
+    try:
+        devices = jax.local_devices(backend="cpu")
+    except RuntimeError:  # there is none
+        return
+    rnn = cybptt.RNN(1, 1, None)
+    for device in devices:
+        with jax.default_device(device):
+            params = {name: jnp.zeros(shape, "float32") for name, shape in rnn.shapes.items()}
+            hidden(rnn, params, jnp.zeros((1, 1), "float32")).block_until_ready()
 
 
 # ---------------------------------------------------------------------- checks
@@ -200,6 +226,11 @@ def _parameter(params: Any, name: str, shape: tuple[int, ...]) -> Any:
         need = f"float32 or float64 of shape {shape}"
         raise check.wrong_value(f"params[{name!r}]", _describe(array), need)
     return array
+
+
+def _of_integers(array: Any) -> bool:
+    """Of NumPy's: JAX has narrower ones, too."""
+    return np.dtype(array.dtype).kind in "iu"
 
 
 def _describe(array: Any) -> str:

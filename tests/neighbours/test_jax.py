@@ -17,14 +17,16 @@ from jax.test_util import check_grads
 import cybptt
 import cybptt.jax
 from cybptt import activations
+from cybptt.jax import _ffi
 
 T, B, I, H = 7, 4, 3, 5
+in_64_bits = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
 TOLERANCES = {"float32": {"rtol": 2e-4, "atol": 2e-5}, "float64": {"rtol": 1e-11, "atol": 1e-13}}
 
 
 @pytest.fixture(params=["float32", "float64"])
 def dtype(request: Any) -> Any:
-    with jax.enable_x64(request.param == "float64"):
+    with in_64_bits(request.param == "float64"):
         yield request.param
 
 
@@ -71,7 +73,7 @@ def test_the_numbers_are_those_of_jax(f: str, jit: bool, dtype: str) -> None:
 
 
 def test_check_grads() -> None:
-    with jax.enable_x64(True):
+    with in_64_bits(True):
         rnn, params, x, h0 = problem("float64")
         function = partial(cybptt.jax.hidden, rnn)
         check_grads(function, (params, x, h0), order=1, modes=("rev",))
@@ -131,6 +133,8 @@ def test_tokens() -> None:
     function = jax.jit(partial(cybptt.jax.hidden, rnn))
     with pytest.raises(jax.errors.JaxRuntimeError, match="x: got 9 at index 0, need tokens in 0 …"):
         jax.block_until_ready(function(params, jnp.full((T, B), 9)))
+    with pytest.raises(ValueError, match=r"x: got int4 of shape \(7, 4\), need integers"):
+        function(params, jnp.ones((T, B), "int4"))
 
 
 # ---------------------------------------------------------------------- in programs of all kinds
@@ -270,6 +274,131 @@ def test_large_arrays_on_one_processor() -> None:
     assert (done.stdout, done.returncode) == ("True\n", 0), done.stderr
 
 
+AT_THE_END = """
+import jax, jax.numpy as jnp
+import cybptt, cybptt.jax
+
+rnn = cybptt.RNN(16, 64, None)
+params = jax.tree.map(jnp.asarray, dict(rnn.init(0, "float32")))
+x = jnp.ones((300, 16, 16))
+gradient = jax.jit(jax.grad(lambda p: (cybptt.jax.hidden(rnn, p, x) ** 2).sum()))
+jax.block_until_ready(gradient(params))
+for _ in range(5):
+    pending = gradient(params)
+"""
+
+
+def test_a_process_ends_with_programs_under_way() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AT_THE_END], capture_output=True, text=True, timeout=60
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_tracing_in_several_threads_keeps_models_apart() -> None:
+    def trace(first: int) -> None:
+        for H in range(first, first + 30):
+            rnn = cybptt.RNN(1, H, None)
+            of_params = partial(cybptt.jax.hidden, rnn, rnn.init(0, "float32"))
+            jax.make_jaxpr(of_params)(jnp.ones((1, 1)))
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=trace, args=[100 + 30 * k]) for k in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    for rnn, place in cybptt.jax.RUN._places.items():
+        assert _ffi.functions[place].args == (rnn,)
+
+
+INTERRUPTED = """
+import collections, gc, random, signal
+import jax, jax.numpy as jnp
+import cybptt, cybptt.jax
+
+rnn = cybptt.RNN(3, 4, None)
+params = jax.tree.map(jnp.asarray, dict(rnn.init(0, "float32")))
+x = jnp.ones((10, 1, 3))
+function = jax.jit(jax.value_and_grad(lambda p: (cybptt.jax.hidden(rnn, p, x) ** 2).sum()))
+wanted = jax.block_until_ready(function(params))[0]
+for _ in range(3):
+    function(params)[0] == wanted
+
+class Pressed(BaseException):
+    pass
+
+def raise_it(*_):
+    raise Pressed
+
+signal.signal(signal.SIGALRM, raise_it)
+random.seed(0)
+gc.disable()  # JAX loses an exception in its callback for it; and when it traces, which is done
+ends = collections.Counter()
+for _ in range(1000):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 3e-4))
+        while True:
+            value = function(params)[0]
+            assert value == wanted, value
+    except BaseException as error:
+        ends[f"{error!r} {error.__context__}"] += 1
+print(dict(ends))
+"""
+
+
+def test_a_signal_that_raises_comes_out_of_a_program_as_itself() -> None:
+    """Wherever it arrives: ctypes, or an error of XLA's, would lose it, or the process."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=120
+    )
+    wanted = str({"Pressed() None": 1000}) + "\n"
+    assert (done.stdout, done.stderr, done.returncode) == (wanted, "", 0)
+
+
+ON_TWO_DEVICES = """
+import os
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+import jax, jax.numpy as jnp, numpy as np
+from jax.sharding import AxisType, PartitionSpec as P
+import cybptt, cybptt.jax
+
+mesh = jax.make_mesh((2,), ("i",), axis_types=(AxisType.Auto,))
+rng = np.random.default_rng(0)
+x = jnp.asarray(rng.normal(size=(7, 4, 3)), "float32")
+h0, lengths = jnp.ones((4, 5)), jnp.array([7, 3, 0, 2])
+tokens = jnp.asarray(rng.integers(3, size=(7, 4)))
+for inputs, arrays in (("values", (x,)), ("values", (x, h0, lengths)), ("tokens", (tokens, h0))):
+    rnn = cybptt.RNN(3, 5, None, inputs=inputs)
+    params = jax.tree.map(jnp.asarray, dict(rnn.init(0, "float32")))
+
+    def loss(params, *arrays):
+        return (cybptt.jax.hidden(rnn, params, *arrays) ** 2).sum()
+
+    def shared_out(params, *arrays):
+        specs = P(), P(None, "i"), *[P("i")] * (len(arrays) - 1)
+        own = lambda *given: jax.lax.psum(loss(*given), "i")
+        return jax.shard_map(own, mesh=mesh, in_specs=specs, out_specs=P())(params, *arrays)
+
+    wanted = jax.value_and_grad(loss)(params, *arrays)
+    found = jax.value_and_grad(shared_out)(params, *arrays)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, 1e-4, 1e-5), found, wanted)
+    print("equal")
+"""
+
+
+@pytest.mark.skipif(not hasattr(jax, "shard_map"), reason="needs jax 0.6")
+def test_shared_out_over_devices() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ON_TWO_DEVICES], capture_output=True, text=True, timeout=120
+    )
+    assert (done.stdout, done.returncode) == ("equal\n" * 3, 0), done.stderr
+
+
 # ---------------------------------------------------------------------- what it cannot do
 
 
@@ -334,5 +463,5 @@ def test_what_is_refused_while_tracing(bad: Any, error: Any, message: str, jit: 
 
 
 def test_dtypes_that_differ_are_refused() -> None:
-    with jax.enable_x64(True), pytest.raises(ValueError, match=r"params\['b'\]: got float64, need"):
+    with in_64_bits(True), pytest.raises(ValueError, match=r"params\['b'\]: got float64, need"):
         cybptt.jax.hidden(RNN_, PARAMS | {"b": jnp.zeros(H, "float64")}, X)
