@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -244,7 +245,8 @@ def test_what_cannot_be_raced_is_status_1(
     assert file.read_text(encoding="utf-8") == "kept"
 
 
-def test_ctrl_c_ends_the_race_and_its_processes() -> None:
+@pytest.mark.parametrize("seconds", [0, 0.02, 0.05, 0.1, 0.2])  # while they start, and later
+def test_ctrl_c_ends_the_race_and_its_processes(seconds: float) -> None:
     command = [sys.executable, "-m", "cybptt", "bench", "tiny", "--seconds", "60"]
     process = subprocess.Popen(
         command,
@@ -255,6 +257,7 @@ def test_ctrl_c_ends_the_race_and_its_processes() -> None:
     )
     assert process.stdout is not None
     assert "The loss" in process.stdout.readline()
+    time.sleep(seconds)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
     _, err = process.communicate(timeout=30)  # ends when all who could write have
     assert process.returncode == 130

@@ -11,6 +11,7 @@ import pytest
 from groups import Member, on_ranks, same_bits
 
 import cybptt
+from cybptt._signals import SignalGuard
 from cybptt.data import Batches, Chunks
 from cybptt.optim import SGD, Adam
 from cybptt.train import (
@@ -26,7 +27,6 @@ from cybptt.train import (
     shard,
 )
 from cybptt.train._group import Ranks
-from cybptt.train._signals import SignalGuard
 
 SIZES = (1, 2, 3, 4, 7)  # five sequences: uneven parts, and empty ones
 TOKENS = np.random.default_rng(0).integers(6, size=500)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from cybptt import _core
 from cybptt._bench.cells import Cell
 from cybptt._bench.libraries import LIBRARIES, Call
 from cybptt._bench.worker import serve
+from cybptt._signals import SignalGuard
 
 __all__ = ["RaceError", "Result", "Worker", "gemm", "grid_entries", "race", "usable", "workers"]
 
@@ -67,7 +70,8 @@ class Worker:
         self._connection, other = context.Pipe()
         arguments = (other, usable()[:threads])
         self._process = context.Process(target=serve, args=arguments, daemon=True)
-        with _environment(_limits(threads) | (_CORE_TYPE if label == "gemm" else {})):
+        variables = _limits(threads) | (_CORE_TYPE if label == "gemm" else {})
+        with _environment(variables), SignalGuard(), _unseen_interrupts():
             self._process.start()
         other.close()
 
@@ -113,6 +117,21 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _unseen_interrupts() -> Iterator[None]:
+    """Processes that are started in here never see a Ctrl-C, not even before they can ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    # multiprocessing's own helper, which is started before the first, would lift this again.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

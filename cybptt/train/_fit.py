@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cybptt import _validate as check
+from cybptt._signals import SignalGuard
 from cybptt.train._agreement import HINTS, columns, facts
 from cybptt.train._checkpoint import Checkpoint
 from cybptt.train._checks import (
@@ -25,7 +26,6 @@ from cybptt.train._group import Group, Ranks
 from cybptt.train._loop import Limits, Watch, loop
 from cybptt.train._records import History, Interrupted, NonFiniteError, Record
 from cybptt.train._run import Run
-from cybptt.train._signals import SignalGuard
 
 if TYPE_CHECKING:
     import numpy as np

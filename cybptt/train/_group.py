@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from cybptt import _validate as check
 
 if TYPE_CHECKING:
-    from cybptt.train._signals import SignalGuard
+    from cybptt._signals import SignalGuard
 
 __all__ = ["Group", "Part", "RankError", "Ranks", "combined", "digest", "fingerprint"]
 

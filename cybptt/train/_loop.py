@@ -15,8 +15,8 @@ from cybptt.train._records import History, Record, Stop
 from cybptt.train._run import Run, in_bits
 
 if TYPE_CHECKING:
+    from cybptt._signals import SignalGuard
     from cybptt.train._file import RunFile
-    from cybptt.train._signals import SignalGuard
 
 __all__ = ["Limits", "Watch", "loop"]
 

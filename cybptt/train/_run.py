@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cybptt._signals import SignalGuard
 from cybptt.optim import clip_by_norm
 from cybptt.optim._checks import all_finite
 from cybptt.train._checkpoint import Checkpoint, generator_from, generator_state
@@ -17,7 +18,6 @@ from cybptt.train._checks import chunk_parts
 from cybptt.train._group import Part, Ranks, combined, fingerprint
 from cybptt.train._records import NonFiniteError
 from cybptt.train._shard import columns_of, gathered_state, own_state
-from cybptt.train._signals import SignalGuard
 from cybptt.workspace import Workspace
 
 if TYPE_CHECKING:

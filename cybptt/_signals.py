@@ -27,7 +27,7 @@ class SignalGuard:
 
     Examples
     --------
-    >>> from cybptt.train._signals import SignalGuard
+    >>> from cybptt._signals import SignalGuard
     >>> with SignalGuard() as guard:
     ...     with guard.open():
     ...         pass  # what may be interrupted
