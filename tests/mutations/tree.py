@@ -77,6 +77,7 @@ class Tree:
         # Not beside its tests: conftest.py takes the folder above these off the path.
         shutil.copytree(ROOT / "cybptt", self.path("cybptt"), ignore=skip)
         shutil.copytree(ROOT / "tests", folder / "tests", ignore=skip)
+        shutil.copytree(ROOT / "docs", folder / "docs", ignore=skip)  # the tests read its pages
         shutil.copy(ROOT / "pyproject.toml", folder)
         self.objects: dict[Library, dict[str, Path]] = {}
         for library in LIBRARIES:
