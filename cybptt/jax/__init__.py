@@ -7,7 +7,6 @@ loss, is JAX's. It needs JAX, which the extra ``cybptt[jax]`` installs.
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -25,7 +24,7 @@ except ImportError:
 
     raise missing("jax", "JAX") from None
 
-from cybptt.jax._calls import Array, Function, any_yet, axes_of, varying
+from cybptt.jax._calls import Array, Function, axes_of, varying
 
 __all__ = ["hidden"]
 
@@ -184,25 +183,6 @@ def _pull_back(
 
 RUN = Function(_run)
 PULL_BACK = Function(_pull_back)
-
-
-@atexit.register
-def _wait_for_programs() -> None:
-    """Programs that are under way call Python, which must not have ended.
-
-    One more is put behind them on each device, and waited for: a device takes its programs in turn.
-    """
-    if not any_yet():
-        return
-    try:
-        devices = jax.local_devices(backend="cpu")
-    except RuntimeError:  # there is none
-        return
-    rnn = cybptt.RNN(1, 1, None)
-    for device in devices:
-        with jax.default_device(device):
-            params = {name: jnp.zeros(shape, "float32") for name, shape in rnn.shapes.items()}
-            hidden(rnn, params, jnp.zeros((1, 1), "float32")).block_until_ready()
 
 
 # ---------------------------------------------------------------------- checks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
 from collections.abc import Callable, Hashable
 from functools import partial
@@ -16,6 +17,17 @@ from cybptt.jax import _ffi
 Array = NDArray[Any]
 
 jax.ffi.register_ffi_target("cybptt", _ffi.handler(), platform="cpu")
+
+
+@atexit.register
+def _end() -> None:
+    """Of the programs that are under way, those with effects are waited for, as JAX does."""
+    try:
+        jax.effects_barrier()
+    finally:
+        _ffi.end()
+
+
 _free = itertools.count()  # places: programs are traced in several threads
 
 
@@ -60,8 +72,3 @@ def varying(array: Any, over: frozenset[Any]) -> Any:
     if hasattr(jax.lax, "pcast"):
         return jax.lax.pcast(array, new, to="varying")
     return jax.lax.pvary(array, new)  # jax 0.6 to 0.8
-
-
-def any_yet() -> bool:
-    """Whether a program may be calling one."""
-    return bool(_ffi.functions)

@@ -11,14 +11,23 @@ that is wanted. Nothing of JAX's is needed, neither to compile this nor to impor
 """
 cimport numpy as cnp
 from cpython.pycapsule cimport PyCapsule_New
-from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int64_t
-from libc.string cimport memset
+
+import os
+import threading
+import time
 
 cnp.import_array()
 
 cdef extern from "Python.h":
     int Py_AddPendingCall(int (*function)(void *) except -1, void *argument)
+
+cdef extern from "pythread.h" nogil:
+    ctypedef void *PyThread_type_lock
+    PyThread_type_lock PyThread_allocate_lock()
+    int PyThread_acquire_lock(PyThread_type_lock lock, int wait)
+    void PyThread_release_lock(PyThread_type_lock lock)
+    unsigned long PyThread_get_thread_ident()
 
 cdef enum:
     METADATA = 1  # the type of the extension that asks for the version
@@ -54,7 +63,7 @@ cdef struct Api:
     void *extension
     Version version
     void *internal
-    void *(*error_create)(ErrorArguments *) noexcept
+    void *(*error_create)(ErrorArguments *) noexcept nogil
 
 cdef struct Buffer:
     size_t struct_size
@@ -104,32 +113,150 @@ cdef dict TYPES = {
 functions = {}
 
 
+# One at a time may look at these two: how many calls are under way, and whether more may come.
+cdef PyThread_type_lock gate = PyThread_allocate_lock()
+cdef int under_way = 0
+cdef bint ended = False
+
+# In the main thread Python runs the handlers of signals, in the midst of a call. What one of them
+# has raised is held until the program is over.
+cdef unsigned long main_thread = threading.main_thread().ident
+cdef object held = None
+
+# How the main thread has a call made by `stand_in`. Locked is "nothing yet".
+cdef PyThread_type_lock wanted = PyThread_allocate_lock()
+cdef PyThread_type_lock answered = PyThread_allocate_lock()
+cdef CallFrame *handed_on = NULL
+cdef void *the_answer = NULL
+PyThread_acquire_lock(wanted, 1)
+PyThread_acquire_lock(answered, 1)
+
+
 def handler():
     """What XLA is to call, in a capsule: the function whose place is the call's one attribute.
 
     A function takes arrays, which it may not keep, and gives a list of arrays of floats.
     """
+    threading.Thread(target=stand_in, name="cybptt.jax", daemon=True).start()
+    os.register_at_fork(after_in_child=after_fork)
     return PyCapsule_New(<void *> answer, NULL, NULL)
 
 
-cdef void *answer(CallFrame *frame) noexcept with gil:
-    """NULL, or an error of XLA's making. No exception can leave, whenever a signal comes:
-    Python runs the handlers of signals in Python's own code alone, and all of that is in here.
+def end():
+    """Let no more calls in, and wait for those that are under way: Python is about to end.
+
+    A thread that then asked for the interpreter's lock would wait for ever, and XLA for it.
     """
-    cdef object error = None
-    try:
-        if frame.extension != NULL:
-            introduce(frame)
-        elif frame.stage == EXECUTE:
-            run(frame)
-    except BaseException as raised:
-        error = raised
-    if error is None or not isinstance(error, Exception) and put_off(frame, error):
+    global ended
+    cdef bint waits = True
+    PyThread_acquire_lock(gate, 1)
+    ended = True
+    PyThread_release_lock(gate)
+    while waits:
+        time.sleep(0.001)
+        PyThread_acquire_lock(gate, 1)
+        waits = under_way > 0
+        PyThread_release_lock(gate)
+
+
+def stand_in():
+    """Make the calls that are handed on, for ever: in a thread in which no signal is handled."""
+    global the_answer
+    while True:
+        with nogil:
+            PyThread_acquire_lock(wanted, 1)
+        the_answer = make(handed_on)
+        PyThread_release_lock(answered)
+
+
+def after_fork():
+    """There is no `stand_in`, and perhaps another main thread."""
+    global main_thread
+    main_thread = 0
+
+
+cdef void *answer(CallFrame *frame) noexcept nogil:
+    """NULL, or an error of XLA's making."""
+    global under_way
+    cdef void *found
+    if frame.extension != NULL:
+        introduce(frame)
         return NULL
-    return an_error(frame, error)
+    if frame.stage != EXECUTE:
+        return NULL
+    PyThread_acquire_lock(gate, 1)
+    if ended:
+        PyThread_release_lock(gate)
+        return an_error(frame, "Python has ended")
+    under_way += 1
+    PyThread_release_lock(gate)
+    found = make_here(frame) if PyThread_get_thread_ident() == main_thread else make(frame)
+    PyThread_acquire_lock(gate, 1)
+    under_way -= 1
+    PyThread_release_lock(gate)
+    return found
 
 
-cdef introduce(CallFrame *frame):
+cdef void *make(CallFrame *frame) noexcept with gil:
+    """The call, where no signal is handled."""
+    cdef bytes message
+    try:
+        run(frame)
+    except BaseException as error:
+        message = type(error).__name__.encode()
+        try:
+            message = f"{type(error).__name__}: {error}".encode()
+        except BaseException:  # its own __str__
+            pass
+        return an_error(frame, message)
+    return NULL
+
+
+cdef void *make_here(CallFrame *frame) noexcept with gil:
+    """The call, in the main thread.
+
+    What it raises may be its own, or a signal's: the call is made again where there are none, and
+    succeeds if it was a signal's. XLA would make an error of it, and ctypes has lost the process.
+    """
+    global handed_on, held
+    cdef void *found
+    cdef object raised = None
+    if held is None:
+        try:
+            run(frame)
+            return NULL
+        except BaseException as error:
+            # Its traceback would keep arrays in sight whose memory is XLA's again.
+            raised = error
+            raised.__traceback__ = raised.__context__ = raised.__cause__ = None
+    with nogil:
+        handed_on = frame
+        PyThread_release_lock(wanted)
+        PyThread_acquire_lock(answered, 1)
+        found = the_answer
+    if found == NULL and raised is not None:
+        held = raised
+        if Py_AddPendingCall(raise_again, NULL) != 0:  # there is room for 32
+            held = None
+            return an_error(frame, type(raised).__name__.encode())
+    return found
+
+
+cdef int raise_again(void *_) except -1:
+    """Python calls this in its main thread, as soon as it runs code of its own there."""
+    global held
+    raised, held = held, None
+    raise raised
+
+
+cdef void *an_error(CallFrame *frame, const char *message) noexcept nogil:
+    cdef ErrorArguments of
+    of.struct_size, of.extension = sizeof(ErrorArguments), NULL
+    of.message, of.code = message, INTERNAL
+    return frame.api.error_create(&of)
+
+
+cdef void introduce(CallFrame *frame) noexcept nogil:
     """XLA asks for what version this is made: for its own, as far as fields are used here."""
     cdef Version *ours
     if frame.extension.type == METADATA:
@@ -155,42 +282,3 @@ cdef cnp.ndarray array(Buffer *buffer, bint writeable):
     if not writeable:
         cnp.PyArray_CLEARFLAGS(numbers, cnp.NPY_ARRAY_WRITEABLE)
     return numbers
-
-
-cdef bint put_off(CallFrame *frame, object interrupt) noexcept:
-    """Let a Ctrl-C wait until the program has returned to Python; whether it can.
-
-    XLA would make an error of it, which a program of the user's might take for one. Until then
-    nobody sees the results: they are NaN.
-    """
-    cdef int64_t i
-    cdef cnp.ndarray result
-    # Its traceback would keep arrays in sight whose memory is XLA's again.
-    interrupt.__traceback__ = interrupt.__context__ = interrupt.__cause__ = None
-    Py_INCREF(interrupt)
-    if Py_AddPendingCall(raise_again, <void *> interrupt) != 0:
-        Py_DECREF(interrupt)
-        return False
-    for i in range(frame.results.size):
-        result = array(frame.results.items[i], True)
-        memset(cnp.PyArray_DATA(result), 0xff, cnp.PyArray_NBYTES(result))
-    return True
-
-
-cdef int raise_again(void *interrupt) except -1:
-    """Python calls this in its main thread, as soon as it runs code of its own there."""
-    held = <object> interrupt
-    Py_DECREF(held)
-    raise held
-
-
-cdef void *an_error(CallFrame *frame, object error) noexcept:
-    cdef ErrorArguments of
-    cdef bytes message = type(error).__name__.encode()
-    try:
-        message = f"{type(error).__name__}: {error}".encode()
-    except BaseException:  # its own __str__
-        pass
-    of.struct_size, of.extension = sizeof(ErrorArguments), NULL
-    of.message, of.code = message, INTERNAL
-    return frame.api.error_create(&of)
