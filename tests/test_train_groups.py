@@ -158,8 +158,8 @@ def test_one_allreduce_a_step() -> None:
 
     on_ranks(3, run)
     assert {member.reduced for member in members} == {len(stream())}
-    # Two small ones a step, and six around the run.
-    assert {member.gathered for member in members} == {2 * len(stream()) + 4}
+    # Two small ones a step, and five around the run.
+    assert {member.gathered for member in members} == {2 * len(stream()) + 5}
 
 
 def test_shards_are_the_whole_and_even() -> None:
@@ -624,6 +624,61 @@ def test_ranks_that_drift_apart_are_told() -> None:
 
     for error in on_ranks(2, spoil):
         assert str(error) == f"params: got others on rank 1 than on rank 0, {need}"
+
+
+@pytest.mark.parametrize("last", [3, 64])
+def test_no_run_ends_with_ranks_that_have_drifted_apart(last: int) -> None:
+    """Nor is a step taken at two rates."""
+    rnn, _ = model()
+    need = "need the same on every rank (a callback that changes it has to be given to all)"
+
+    def spoil(group: Member) -> Any:
+        params = rnn.init(seed=1)
+
+        def changes(record: Any) -> None:
+            if record.step == last and group.rank == 1:
+                params.vector[0] += 1e-9
+
+        chunks, optimizer = shard(rnn, stream(), group), SGD(lr=0.1)
+        fit(rnn, params, chunks, optimizer=optimizer, steps=last, group=group, callbacks=[changes])
+
+    for error in on_ranks(2, spoil):
+        assert str(error) == f"params: got others on rank 1 than on rank 0, {need}"
+
+    def at_two_rates(group: Member) -> Any:
+        def rate(step: int) -> float:
+            return 0.1 * (2 if step == last - 1 and group.rank else 1)
+
+        params = rnn.init(seed=1)
+        chunks, optimizer = shard(rnn, stream(), group), SGD(lr=0.1)
+        try:
+            fit(rnn, params, chunks, optimizer=optimizer, steps=last, group=group, schedule=rate)
+        except ValueError as error:
+            return str(error), params.vector
+        return None
+
+    (one, mine), (other, theirs) = on_ranks(2, at_two_rates)
+    assert one == other == f"optimizer.lr: got 0.2 on rank 1 and 0.1 on rank 0, {need}"
+    assert same_bits([mine, theirs])
+
+
+def test_an_error_that_cannot_be_told_is_told_by_its_name() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise AttributeError("no such")
+
+    rnn, _ = model()
+
+    def callbacks(group: Member) -> Any:
+        def fails(record: Any) -> None:
+            if record.step == 3 and group.rank == 1:
+                raise Mute
+
+        return [fails]
+
+    first, second = on_all(2, rnn, stream(), epochs=1, callbacks=callbacks)
+    assert type(second) is Mute
+    assert str(first) == "rank 1 raised Mute"
 
 
 def test_a_reduction_is_every_ranks_or_none() -> None:

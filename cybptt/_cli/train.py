@@ -380,7 +380,8 @@ def _conclusion(job: _Job, history: History, progress: Progress) -> str:
     assert checkpoint is not None
     sample, resume = _commands(job)
     if not history.records:
-        return f"nothing to do: the run is at step {checkpoint.step:,}\nsample  {sample}"
+        line = f"nothing to do: the run is at step {checkpoint.step:,}"
+        return f"{line}\nsample  {sample}" if checkpoint.step else line  # 0: nothing was saved
     last = history.records[-1]
     lines = [
         "",

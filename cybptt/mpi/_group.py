@@ -26,6 +26,7 @@ _EAGER, _REST = 0.005, 0.0001
 # Seconds that a message may be behind the word that its sender has left.
 _GRACE = 2.0
 _LEFT = 1  # the tag of that word
+_world: list[MPI.Intracomm] = []  # the duplicate of MPI.COMM_WORLD, once there is one
 
 
 class Group:
@@ -38,8 +39,9 @@ class Group:
     Parameters
     ----------
     comm : mpi4py.MPI.Comm, optional
-        A communicator; it is duplicated, so that other messages on it do not matter. By default
-        all processes that mpiexec started.
+        A communicator; it is duplicated, so that other messages on it do not matter, and MPI has
+        room for some two thousand: make one group of it. By default all processes that mpiexec
+        started, as often as you like.
 
     Attributes
     ----------
@@ -78,11 +80,11 @@ class Group:
             raise check.wrong_type("comm", check.describe(comm), "a communicator of mpi4py's")
         if given == MPI.COMM_NULL:
             raise check.wrong_value("comm", "MPI.COMM_NULL", "one that this process belongs to")
-        self._comm = given.Dup()
+        self._comm, new = _own(given)
         self.rank: int = self._comm.Get_rank()
         self.size: int = self._comm.Get_size()
         self.n_threads = self._share()
-        if self.size > 1:
+        if new:
             atexit.register(self._leave)
 
     def __repr__(self) -> str:
@@ -213,3 +215,19 @@ class Group:
         sharing = [theirs == mine for theirs in here.allgather(mine)].count(True)
         here.Free()
         return min(_threads.default(), max(1, len(mine) // sharing))
+
+
+def _own(given: MPI.Intracomm) -> tuple[MPI.Intracomm, bool]:
+    """A communicator for the messages of groups alone, and whether it is new.
+
+    MPI has room for some two thousand, and none can be given back by one rank alone: so all groups
+    of all processes share one, for which it is enough that all ranks make the same calls.
+    """
+    if given.Get_size() == 1:
+        return given, False
+    if given != MPI.COMM_WORLD:
+        return given.Dup(), True
+    if _world:
+        return _world[0], False
+    _world.append(given.Dup())
+    return _world[0], True

@@ -18,7 +18,7 @@ import hashlib
 import traceback
 import zlib
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, TypeVar, runtime_checkable
@@ -31,7 +31,16 @@ from cybptt import _validate as check
 if TYPE_CHECKING:
     from cybptt._signals import SignalGuard
 
-__all__ = ["Group", "Part", "RankError", "Ranks", "combined", "digest", "fingerprint"]
+__all__ = [
+    "Group",
+    "Part",
+    "RankError",
+    "Ranks",
+    "combined",
+    "digest",
+    "fingerprint",
+    "refuse_drift",
+]
 
 
 _E = TypeVar("_E", bound=BaseException)
@@ -253,7 +262,9 @@ class Together:
 
 
 def _failure(error: BaseException) -> _Failure:
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    what = type(error).__name__
+    with suppress(Exception):  # its own __str__: the others wait to be told all the same
+        what += f": {error}" if str(error) else ""
     lines = traceback.format_exception(error)
     return _Failure(isinstance(error, KeyboardInterrupt), what, "".join(lines))
 
@@ -266,10 +277,11 @@ def combined(ranks: Ranks, parts: list[Part]) -> tuple[float, float, float]:
     if len(parts) == 1:
         return parts[0].loss, parts[0].counted, 1.0
     counted, mine = sum(part.counted for part in parts), parts[ranks.rank]
-    for name in ("divided", "lr", "fingerprint"):
+    for name in ("divided", "lr"):
         for rank, part in enumerate(parts):
             if getattr(part, name) != getattr(parts[0], name):
                 raise ranks.everywhere(_drifted(name, rank, part, parts[0]))
+    refuse_drift(ranks, [part.fingerprint for part in parts])
     if not counted > 0 and not mine.divided:
         raise ranks.everywhere(
             check.wrong_value("chunks", "no step that counts on any rank", "at least 1")
@@ -278,16 +290,23 @@ def combined(ranks: Ranks, parts: list[Part]) -> tuple[float, float, float]:
     return loss, counted, 1.0 if mine.divided else mine.counted / counted
 
 
+def refuse_drift(ranks: Ranks, marks: list[int]) -> None:
+    """Parameters of which each rank has a mark must be the same."""
+    for rank, mark in enumerate(marks):
+        if mark != marks[0]:
+            got = f"others on rank {rank} than on rank 0"
+            raise ranks.everywhere(check.wrong_value("params", got, _SAME))
+
+
+_SAME = "the same on every rank (a callback that changes it has to be given to all)"
+
+
 def _drifted(name: str, rank: int, part: Part, first: Part) -> ValueError:
     if name == "divided":
         got = f"a chunk {'with' if part.divided else 'without'} one on rank {rank}"
         return check.wrong_value("reduction", got, "it on every rank or on none")
-    need = "the same on every rank (a callback that changes it has to be given to all)"
-    if name == "lr":
-        return check.wrong_value(
-            "optimizer.lr", f"{part.lr} on rank {rank} and {first.lr} on rank 0", need
-        )
-    return check.wrong_value("params", f"others on rank {rank} than on rank 0", need)
+    got = f"{part.lr} on rank {rank} and {first.lr} on rank 0"
+    return check.wrong_value("optimizer.lr", got, _SAME)
 
 
 def fingerprint(vector: NDArray[Any]) -> int:

@@ -68,9 +68,11 @@ def loop(
                 with guard.open():
                     watch.validate(history, last=True)
         if not history.stopped and any(due for _, due in told.all):
+            run.compare()
             checkpoint = run.whole()
             with run.ranks.together():
                 file.save(checkpoint)
+    run.compare()
 
 
 class Limits:

@@ -15,7 +15,7 @@ from cybptt.optim import clip_by_norm
 from cybptt.optim._checks import all_finite
 from cybptt.train._checkpoint import Checkpoint, generator_from, generator_state
 from cybptt.train._checks import chunk_parts
-from cybptt.train._group import Part, Ranks, combined, fingerprint
+from cybptt.train._group import Part, Ranks, combined, fingerprint, refuse_drift
 from cybptt.train._records import NonFiniteError
 from cybptt.train._shard import columns_of, gathered_state, own_state
 from cybptt.workspace import Workspace
@@ -174,6 +174,13 @@ class Run:
             self._refuse(first, f"the new {what}", self.step)
         return norm
 
+    def compare(self) -> None:
+        """Refuse ranks that have drifted apart, before what they have is kept."""
+        if self.ranks.size > 1:
+            with self.ranks.together() as told:
+                told.value = fingerprint(self.params.vector)
+            refuse_drift(self.ranks, told.all)
+
     def _own(self, forcing: Any) -> tuple[float, float, bool, State]:
         """The rank's own loss, its steps that count, whether it was divided; and its gradient."""
         place = self.step % len(self.chunks)
@@ -209,7 +216,10 @@ class Run:
         mark = fingerprint(self.params.vector) if look else 0
         elapsed = time.monotonic() - self.started
         wrong = self._non_finite(loss)
-        return Part(loss, counted, divided, wrong, self.optimizer.lr, mark, elapsed)
+        lr = self.optimizer.lr
+        if self.ranks.size > 1 and self.schedule is not None:
+            lr = self.schedule(self.step)  # compared before anyone takes a step at it
+        return Part(loss, counted, divided, wrong, lr, mark, elapsed)
 
     def _forcing(self) -> Any:
         """Teacher forcing; of a probability among several ranks, their part of one drawing."""

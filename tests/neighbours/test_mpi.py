@@ -170,6 +170,16 @@ sys.stdout.write(f"{Group().n_threads}\\n")
 """
 
 
+@pytest.mark.parametrize("n", [1, 2])
+def test_there_can_be_any_number_of_groups(n: int, tmp_path: Path) -> None:
+    """Of all processes; MPI has room for some two thousand communicators."""
+    program = "from cybptt.mpi import Group\nfor i in range(2500): group = Group()\n"
+    program += "assert group.allgather(group.rank) == list(range(group.size))\n"
+    (tmp_path / "job.py").write_text(program)
+    done = job(n, "job.py", folder=tmp_path)
+    assert (done.status, done.err) == (0, "")
+
+
 def test_ranks_share_out_the_processors(tmp_path: Path) -> None:
     (tmp_path / "job.py").write_text(THREADS)
     processors = len(os.sched_getaffinity(0))
