@@ -66,11 +66,12 @@ def arrays_of(name: str, sequences: Any) -> list[Array]:
         raise check.wrong_type(name, check.describe(sequences), need) from None
     if isinstance(sequences, str | bytes) or not items:
         raise check.wrong_value(name, check.describe(sequences), f"{need}, one at least")
-    arrays = []
+    arrays: list[Array] = []
     for i, item in enumerate(items):
         array = check.array(f"{name}[{i}]", item, "biuf", "numbers of shape (T_i, I) or (T_i,)")
-        if array.ndim not in (1, 2) or array.shape[1:] != np.shape(items[0])[1:]:
-            first = f"as {name}[0], of shape {np.shape(items[0])}"
+        shape = (arrays[0] if arrays else array).shape
+        if array.ndim not in (1, 2) or array.shape[1:] != shape[1:]:
+            first = f"as {name}[0], of shape {shape}"
             raise check.wrong_value(
                 f"{name}[{i}]", check.describe(array), f"(T_i, I) or (T_i,), {first}"
             )

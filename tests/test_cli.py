@@ -99,6 +99,21 @@ def test_a_run_cut_at_a_step_goes_on_to_the_same_file(folder, more):
     assert Checkpoint.load("cut").step == 29
 
 
+def test_the_text_is_not_written_over(folder, capsys):
+    (folder / "text").write_text("the quick brown fox " * 50)
+    assert main(["train", "text", *SMALL, "--steps", "1", "--out", "./text"]) == 2
+    assert "--out: got ./text, which is the text" in capsys.readouterr().err
+    assert (folder / "text").read_text().startswith("the quick")
+
+
+def test_a_run_that_goes_on_says_from_which_file(capsys):
+    assert train("--steps", "2", "--out", "old") == 0
+    assert main(["train", "--resume", "old", "--steps", "2", "--out", "new"]) == 0
+    said = capsys.readouterr()
+    assert "resumed after step 2 from old\n" in said.out + said.err
+    assert "sample new" not in said.out
+
+
 def test_the_limits(capsys):
     n_chunks = -(-((len(TEXT) - int(len(TEXT) * DEFAULTS.validation) - 1) // 2) // 10)
     assert train("--epochs", "1", "--out", "a") == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import shlex
 import signal
 import threading
@@ -81,6 +82,7 @@ class _Job:
     chunks: Chunks
     held_out: Chunks | None
     out: str
+    came_from: str | None
     resume: Checkpoint | None
     steps: int | None
     minutes: float | None
@@ -202,11 +204,14 @@ def _prepare(arguments: argparse.Namespace, group: Group | None) -> _Job:
         rnn, params = resume.rnn, resume.params.copy()
     steps, minutes = _limits(arguments, len(chunks))
     out = arguments.out or arguments.resume or _default_out(path)
+    if path is not None and os.path.exists(out) and os.path.samefile(path, out):
+        raise ValueError(f"--out: got {out}, which is the text, need another file")
     if group is None or group.rank == 0:
         file_for("--out", out, rnn)
     return _Job(
-        text, options, vocabulary, rnn, params, chunks, held_out, out, resume, steps, minutes, group
-    )
+        text, options, vocabulary, rnn, params, chunks, held_out, out, arguments.resume, resume,
+        steps, minutes, group,
+    )  # fmt: skip
 
 
 def _stored(path: str, resume: Checkpoint) -> tuple[Options, dict[str, Any]]:
@@ -351,7 +356,7 @@ def _introduction(job: _Job) -> str:
             f"ranks   {job.group.size} processes, {job.group.n_threads} threads in the first"
         )
     if job.resume is not None:
-        lines.append(f"resumed after step {job.done:,} from {job.out}")
+        lines.append(f"resumed after step {job.done:,} from {job.came_from}")
     return "\n".join([*lines, ""])
 
 
@@ -381,7 +386,7 @@ def _conclusion(job: _Job, history: History, progress: Progress) -> str:
     sample, resume = _commands(job)
     if not history.records:
         line = f"nothing to do: the run is at step {checkpoint.step:,}"
-        return f"{line}\nsample  {sample}" if checkpoint.step else line  # 0: nothing was saved
+        return f"{line}\nsample  {sample}" if os.path.exists(job.out) else line
     last = history.records[-1]
     lines = [
         "",

@@ -17,9 +17,10 @@ class Chunks(Lazy):
     """A long sequence as chunks (x, y), for truncated back-propagation with carried state.
 
     The sequence is laid out as B streams of equal length side by side, each the continuation of
-    the one before it, and the streams are cut into chunks of T steps or one fewer, as evenly as
-    that goes. Chunk k + 1 goes on where chunk k ends, stream by stream: carry the state from one to
-    the next (:func:`cybptt.train.fit` does), and only the gradient is truncated.
+    the one before it, and the streams are cut into chunks of T steps at most, as evenly as that
+    goes: each is as long as the others, or one step shorter. Chunk k + 1 goes on where chunk k
+    ends, stream by stream: carry the state from one to the next (:func:`cybptt.train.fit` does),
+    and only the gradient is truncated.
 
     With ``window=k2`` a chunk also has the steps before its own: k2 in all, fewer where the streams
     begin. So the gradient of the loss of each of its own steps flows back over k2 − k1 + 1 steps at

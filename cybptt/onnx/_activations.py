@@ -85,7 +85,10 @@ def form_of(activation: cybptt.Activation) -> Form | None:
         return function.form
     name, _, number = activation.name.removesuffix(")").partition("(")
     form = OURS.get(name)
-    return Form(form.name, (float(number),)) if form is not None and number else form
+    if form is not None and number and name in FACTORIES.values():
+        form = Form(form.name, (float(number),))
+    # Another's may be called the same.
+    return form if form is not None and of_form(form) == activation else None
 
 
 def of_form(form: Form) -> cybptt.Activation:

@@ -50,7 +50,8 @@ def export(
     path : str or os.PathLike, optional
         A file to write the model to, whole or not at all.
     nodes : "h", "o", "y_hat", or a tuple of these
-        What comes out, as in `Trace`.
+        What comes out, as in `Trace`. With "h" alone V and c may not be written, so `load` cannot
+        take such a model back.
     state : bool
         Take and give where the sequences stand, so that a stream can go on: the input h0, (B, H),
         zeros at the start, and the output h_last, which is the next h0. With output recurrence
@@ -67,7 +68,8 @@ def export(
     activation, link : callable, optional
         The formula, in ONNX's operators, of an activation that is not one of cybptt's own, or of a
         loss's link: ``lambda op, a: op.Atan(a)``. An operator takes names of values and numbers,
-        and attributes by keyword. The formula is held against the plugin's function.
+        and attributes by keyword. o is (T, B, O) or (B, O): the axis of a link's is −1. The formula
+        is held against the plugin's function.
     opset : int
         The version of ONNX's operators, 13 at least; a formula may need a later one.
 
@@ -98,7 +100,7 @@ def export(
     state, lengths = check.boolean("state", state), check.boolean("lengths", lengths)
     opset = check.integer("opset", opset, OPSET, onnx.defs.onnx_opset_version())
     f, form = of_activation(rnn.activation, activation, params.dtype, opset)
-    g = of_link(rnn.loss, link, params.dtype, opset)
+    g = of_link(rnn.loss, rnn.size_o, link, params.dtype, opset)
     in_rnn = _operator(operator, rnn, params.dtype, form)
     options = Options(wanted, state, lengths, form if in_rnn else None)
     model = model_of(

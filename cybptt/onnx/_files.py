@@ -17,6 +17,15 @@ from cybptt._files import file_name
 
 Array = NDArray[Any]
 
+# Operators of which each run gives another value.
+RANDOM = (
+    "Bernoulli",
+    "Multinomial",
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+)
 # Operators whose outputs are all from their first input.
 REARRANGE = (
     "Expand",
@@ -80,11 +89,23 @@ class Constants:
 
     def get(self, name: str) -> Array | None:
         """The value, or None where an input decides it."""
-        if name not in self._known:
-            if name in self._tensors:
-                self._known[name] = _array(self._tensors[name])
+        waiting, begun = [name], set[str]()  # and no recursion: a chain of nodes may be long
+        while waiting:
+            last = waiting[-1]
+            if last in self._known:
+                waiting.pop()
+            elif last in self._tensors:
+                self._known[last] = _array(self._tensors[last])
             else:
-                self._known |= dict.fromkeys([name]) | self._made(name)
+                node = self._makers.get(last)
+                inputs = [] if node is None else [each for each in node.input if each]
+                before = [each for each in inputs if each not in self._known]
+                varies = any(self._known.get(each, self) is None for each in inputs)
+                if before and not varies and last not in begun:
+                    begun.add(last)
+                    waiting += before
+                else:
+                    self._known |= dict.fromkeys([last]) | self._made(last)
         return self._known[name]
 
     def is_zero(self, name: str) -> bool:
@@ -104,7 +125,9 @@ class Constants:
         node = self._makers.get(name)
         if node is None or (not node.input and node.op_type != "Constant"):
             return {}
-        inputs = {each: self.get(each) for each in node.input if each}
+        if node.op_type in RANDOM:
+            return {}
+        inputs = {each: self._known.get(each) for each in node.input if each}
         if any(value is None for value in inputs.values()):
             return {}
         try:

@@ -80,7 +80,9 @@ def of_activation(
     return _checked("activation", formula, plugin.name, plugin.function, points, opset), form
 
 
-def of_link(loss: cybptt.Loss, given: Formula | None, dtype: np.dtype[Any], opset: int) -> Formula:
+def of_link(
+    loss: cybptt.Loss, n_outputs: int, given: Formula | None, dtype: np.dtype[Any], opset: int
+) -> Formula:
     """The formula of a loss's link, checked; ŷ is o where it has none."""
     if loss.link is None:
         if given is not None:
@@ -89,8 +91,13 @@ def of_link(loss: cybptt.Loss, given: Formula | None, dtype: np.dtype[Any], opse
         return lambda op, o: o
     known = (f for name, f in LINKS.items() if cybptt.losses.get(name).link == loss.link)
     formula = next(known, None) if given is None else given
-    points = _points(dtype).reshape(-1, 3)
-    return _checked("link", formula, loss.name, loss.link, points, opset)
+    # Of one step, and of all steps: a sum over the wrong axis shows in one of them.
+    n = max(1, n_outputs)
+    rows = max(2, 1500 // n // 2 * 2)
+    points = np.resize(_points(dtype), (rows, n))
+    for shape in ((rows, n), (2, rows // 2, n)):
+        checked = _checked("link", formula, loss.name, loss.link, points.reshape(shape), opset)
+    return checked
 
 
 def _of_form(form: Form) -> Formula:
@@ -106,7 +113,7 @@ def _of_form(form: Form) -> Formula:
 
 
 def _points(dtype: np.dtype[Any]) -> Array:
-    """A multiple of three, close together around 0."""
+    """Close together around 0."""
     return np.concatenate([np.linspace(-4, 4, 1201), np.linspace(-30, 30, 299)]).astype(dtype)
 
 
@@ -131,9 +138,12 @@ def _checked(
         raise check.wrong_type(argument, got, need)
     values = _run(argument, graph, value, points, opset, need)
     with np.errstate(all="ignore"):
-        expected = function(points.copy())
+        rows = points.reshape(-1, points.shape[-1])  # of all steps, as a link is given them
+        given = points if points.ndim == 1 else rows
+        expected = np.reshape(function(given.copy()), points.shape)
         error = np.abs(values - expected) / np.maximum(1, np.abs(expected))
-    wrong = ~(error <= TOLERANCE)
+    same = (values == expected) | (np.isnan(values) & np.isnan(expected))
+    wrong = ~(same | (error <= TOLERANCE))
     if wrong.any():
         at = np.unravel_index(np.argmax(wrong), points.shape)
         got = f"a formula that gives {values[at]:.6g} for {points[at]:.6g}"
@@ -145,11 +155,12 @@ def _checked(
 def _run(argument: str, graph: Graph, value: str, points: Array, opset: int, need: str) -> Array:
     """What ONNX's own interpreter makes of the points."""
     graph.call({"values": value})
-    infos = [value_info(each, points.dtype, "NM"[: points.ndim]) for each in ("points", "values")]
+    infos = [value_info(each, points.dtype, "TBO"[-points.ndim :]) for each in ("points", "values")]
     model = model_of(graph.proto("formula", infos[:1], infos[1:], graph.constants), opset)
     try:
         onnx.checker.check_model(model, full_check=True)
-        answers: Any = ReferenceEvaluator(model).run(["values"], {"points": points})
+        with np.errstate(all="ignore"):
+            answers: Any = ReferenceEvaluator(model).run(["values"], {"points": points})
     except Exception as error:  # whatever the checker and the operators raise
         reason = str(error).partition("\n")[0]
         raise check.wrong_value(argument, f"a formula that fails ({reason})", need) from error

@@ -101,7 +101,7 @@ def _parameter(constants: Constants, name: str, shape: tuple[int, ...]) -> Array
     if other is not None:
         array = other.T
     n = math.prod(shape)
-    if array is not None and name == "b" and array.size == 2 * n:
+    if array is not None and name == "b" and n and array.size == 2 * n:
         array = array[:, : len(array.T) // 2]  # beside it stands the other bias that ONNX's RNN has
     if array is None or array.dtype not in check.FLOATS or array.size != n:
         got = "nothing" if array is None else check.describe(array)

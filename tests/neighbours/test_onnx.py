@@ -228,3 +228,43 @@ def test_another_activation_under_a_built_in_name_is_noticed(name: str) -> None:
         derivative_of = built_in.derivative_of
         cybptt.register_activation(name, *parts, derivative_of=derivative_of, replace=True)
     assert cybptt.activations.get(name) == built_in
+
+
+def test_a_links_formula_is_held_against_all_steps_and_one() -> None:
+    """Over its last axis, as many outputs as the model has."""
+    plain, scales = cybptt.losses.get("squared_error"), np.arange(1, 4, dtype="float32")
+
+    def share(o: Any) -> Any:
+        e = np.exp(o - o.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+
+    softmax = cybptt.losses.get("softmax_nll")
+    loss = cybptt.Loss("mine", softmax.value, softmax.gradient, share, targets="classes")
+    rnn = cybptt.RNN(3, 4, 5, loss=loss)
+    check(rnn, "float32", link=lambda op, o: op.Softmax(o, axis=-1))
+    for wrong in (0, 1):
+        with pytest.raises(ValueError, match="link: got a formula that"):
+            cybptt.onnx.export(
+                rnn, rnn.init(0, "float32"), link=lambda op, o, axis=wrong: op.Softmax(o, axis=axis)
+            )
+
+    loss = cybptt.Loss("scaled", plain.value, plain.gradient, lambda o: o * scales)
+    check(cybptt.RNN(3, 4, 3, loss=loss), "float32", link=lambda op, o: op.Mul(o, scales))
+
+    loss = cybptt.Loss("steep", plain.value, plain.gradient, lambda o: np.exp(3 * o))  # ∞ at 30
+    rnn = cybptt.RNN(3, 4, 3, loss=loss)
+    check(rnn, "float32", link=lambda op, o: op.Exp(op.Mul(o, 3.0)))
+
+
+@pytest.mark.parametrize("name", ["softplus", "relu(6)", "hard_sigmoid(0.2)", "softplus(beta=2)"])
+def test_an_activation_that_is_called_like_another(name: str) -> None:
+    activation = cybptt.Activation(
+        name, lambda a: np.clip(a, 0, 6), lambda a: ((a > 0) & (a < 6)).astype(a.dtype)
+    )
+    rnn = cybptt.RNN(3, 4, 5, activation=activation)
+    params = rnn.init(0, "float32")
+    with pytest.raises(ValueError, match="activation: got "):
+        cybptt.onnx.export(rnn, params)
+    model = cybptt.onnx.export(rnn, params, activation=lambda op, a: op.Clip(a, 0.0, 6.0))
+    with pytest.raises(ValueError, match="activation"):
+        cybptt.onnx.load(model)

@@ -55,6 +55,38 @@ def test_weights_that_are_made_of_constants() -> None:
     assert_reads_its_weights(graph_of(nodes, tensors, {"X": X0}, {"Y": 4}))
 
 
+def test_a_long_way_to_x() -> None:
+    before = [helper.make_node("Relu", [f"x{i}" if i else "X"], [f"x{i + 1}"]) for i in range(1500)]
+    last = helper.make_node("RNN", ["x1500", "W", "R"], ["Y"], hidden_size=H)
+    x = helper.make_tensor_value_info("X", TensorProto.FLOAT, ["T", "B", I])
+    y = helper.make_tensor_value_info("Y", TensorProto.FLOAT, None)
+    tensors = [
+        numpy_helper.from_array(np.ones((1, H, n), "float32"), name)
+        for name, n in (("W", I), ("R", H))
+    ]
+    graph = helper.make_graph([*before, last], "long", [x], [y], tensors)
+    (node,) = cybptt.onnx.rnn_nodes(helper.make_model(graph))
+    assert node.inputs["X"] == "x1500"
+
+
+def test_weights_by_chance_are_no_constants() -> None:
+    graph = helper.make_graph(
+        [
+            helper.make_node("RandomNormalLike", ["W0"], ["W"]),
+            helper.make_node("RNN", ["X", "W", "R"], ["Y"], hidden_size=H),
+        ],
+        "by chance",
+        [helper.make_tensor_value_info("X", TensorProto.FLOAT, ["T", "B", I])],
+        [helper.make_tensor_value_info("Y", TensorProto.FLOAT, None)],
+        [
+            numpy_helper.from_array(np.ones((1, H, n), "float32"), name)
+            for name, n in (("W0", I), ("R", H))
+        ],
+    )
+    with pytest.raises(ValueError, match="no constant"):
+        cybptt.onnx.rnn_nodes(helper.make_model(graph))
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_narrow_weights_become_float32(dtype: str) -> None:
     element = {"float16": TensorProto.FLOAT16, "bfloat16": TensorProto.BFLOAT16}[dtype]
