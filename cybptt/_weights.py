@@ -117,7 +117,7 @@ def from_keras(
     ----------
     rnn : RNN
         The model, with hidden recurrence: I and H those of the layer, O of the Dense, and the
-        activation its ``activation``.
+        activation its ``activation``; but Keras's "leaky_relu" is "leaky_relu(0.2)" here.
     weights : sequence of arrays
         What the SimpleRNN's ``get_weights()`` returns: kernel (I, H), recurrent kernel (H, H), and
         bias (H,) unless ``use_bias=False``.
@@ -187,6 +187,8 @@ def _numbers(name: str, value: Any, shape: tuple[int, ...]) -> Array:
         value = value.detach().cpu().resolve_neg()
         if value.is_floating_point() and value.dtype.itemsize < 4:  # NumPy has no bfloat16
             value = value.float()
+    if getattr(getattr(value, "dtype", None), "name", "") == "bfloat16":  # Keras's arrays of it
+        value = np.asarray(value, np.float32)
     raw = check.array(name, value, "f", f"numbers of shape {shape}")
     if raw.shape != shape:
         raise check.wrong_value(name, check.describe(raw), f"shape {shape}")

@@ -504,6 +504,7 @@ class RNN(Hidden):
         if unknown := sorted(set(options) - known):
             raise check.wrong_type("options", unknown[0], f"some of {', '.join(sorted(known))}")
         p = options.get("teacher_forcing")
+        p = p.item() if isinstance(p, np.ndarray) and p.ndim == 0 else p
         drawn = isinstance(p, int | float | np.number) and not isinstance(p, bool)
         if drawn and not isinstance(options.get("seed"), int | np.integer):
             got = check.describe(options.get("seed"))

@@ -162,6 +162,7 @@ class Recurrent(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has n
             training, score = (sequences, target, weights), None
             if self._holds_out():
                 training, held_out = self._hold_out(*training)
+                self.best_validation_score_ = -math.inf  # an earlier fit held out others
                 score = partial(self._score, *held_out)
             _training.by_batches(self, self._problem(*training), self._random, score)
         self._end()
@@ -207,6 +208,7 @@ class Recurrent(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has n
         sequences, target = self._read(X, y, classes, first=first)
         weights = weights_of(sample_weight, len(sequences))
         if first:
+            self.__dict__.pop("_optimizer", None)  # of another network
             self._random = check_random_state(self.random_state)
             self.rnn_ = self._network(sequences.n_inputs)
             seed = int(self._random.randint(2**31 - 1))
@@ -254,6 +256,12 @@ class Recurrent(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has n
             part, rows = sequences.take(chosen)
             of_y = rows if self.rnn_.outputs == "all" else chosen
             of_weights = None if weights is None else weights[chosen]
+            if self.rnn_.outputs == "all":  # of a label each step
+                if not len(rows):
+                    need = "steps there: another random_state, or validation_fraction"
+                    raise check.wrong_value("X", "no step in all of a part", need)
+                if of_weights is not None:
+                    of_weights = np.where(part.lengths > 0, of_weights, 0.0)
             if of_weights is not None and not of_weights.any():
                 need = "one > 0 there: another random_state, or validation_fraction"
                 raise check.wrong_value("sample_weight", "zero for all of a part", need)
@@ -262,9 +270,11 @@ class Recurrent(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has n
 
     def _end(self) -> None:
         self.best_loss_ = None if self._holds_out() else min([*self.loss_curve_, self.loss_])
+        need = "finite ones: scale X and y, or lower learning_rate_init"
         if not np.isfinite(self.params_.vector).all():
-            need = "finite ones: scale X and y, or lower learning_rate_init"
             raise check.wrong_value("training", "parameters that are not finite", need)
+        if self.loss_curve_ and not math.isfinite(self.loss_):
+            raise check.wrong_value("training", f"losses that end at {self.loss_}", need)
 
     # -------------------------------------------------------------- checks
 

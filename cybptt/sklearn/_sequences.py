@@ -226,6 +226,9 @@ def labels_of_steps(y: Any, sequences: Sequences) -> Array:
         if np.shape(part) != (length,):
             need = f"a label for each step of X[{i}], of shape ({length},)"
             raise wrong_value(f"y[{i}]", describe(part), need)
+    parts = [part for part in parts if part.size] or parts[:1]  # [] has no dtype of its own
+    if len({part.dtype.kind in "USO" for part in parts}) > 1:
+        raise wrong_type("y", "labels of mixed kinds", "numbers, or text, in all of y")
     labels = np.concatenate(parts)
     assert_all_finite(labels, input_name="y")
     return labels

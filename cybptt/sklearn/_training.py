@@ -180,6 +180,9 @@ def by_batches(
                     over = stop.at(e.loss_)
                 else:
                     scores.append(score())
+                    if math.isnan(scores[-1]):
+                        need = "numbers: scale X and y, or lower learning_rate_init"
+                        raise wrong_value("training", "validation scores of nan", need)
                     show(loss=e.loss_, score=scores[-1])
                     over = stop.at(-scores[-1])
                     if scores[-1] > e.best_validation_score_:

@@ -238,3 +238,14 @@ def test_losses_of_a_regressor() -> None:
         ValueError, match=r"^y: got -\d+, need values ≥ 0 for the loss 'poisson_nll'"
     ):
         RNNRegressor(loss="poisson_nll").fit(X, -counts)
+
+
+@pytest.mark.filterwarnings("ignore:Training has not converged")
+def test_a_sequence_without_steps_has_no_say_in_the_labels_dtype() -> None:
+    X = [[0.0, 1, 1], [], [1, 0]]
+    of_all_kinds: list[Any] = [[0, 1, 1, 1, 0], [True, False, True, False, True], list("ababa")]
+    for labels in of_all_kinds:
+        model = SequenceTagger(max_iter=1).fit(X, [labels[:3], [], labels[3:]])
+        assert model.classes_.dtype == np.asarray(labels).dtype
+    with pytest.raises(TypeError, match="y: got labels of mixed kinds"):
+        SequenceTagger(max_iter=1).fit(X, [[0, 1, 1], [], ["a", "b"]])

@@ -328,3 +328,42 @@ def test_a_bar_where_it_is_verbose(capfd: pytest.CaptureFixture[str]) -> None:
     assert "score=" in shown
     fitted(go_on(RNNClassifier, 3, verbose=True, solver="lbfgs"), X, y)
     assert "iterations/s" in capfd.readouterr().err
+
+
+def test_held_out_sequences_without_steps_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    X = [np.zeros((0, 2))] * 36 + [rng.normal(size=(3, 2)) for _ in range(4)]
+    y = [np.zeros(0, int)] * 36 + [np.array([0, 1, 0])] * 4
+    model = SequenceTagger(4, early_stopping=True, max_iter=2, random_state=0)
+    with pytest.raises(ValueError, match="X: got no step in all of a part"):
+        model.fit(X, y)
+
+
+def test_a_warm_start_keeps_the_best_of_its_own_fit() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 5, 2))
+    y = (X[..., 0].sum(1) > 0) * 1
+    model = RNNClassifier(8, early_stopping=True, warm_start=True, random_state=0, max_iter=20,
+                          learning_rate_init=0.02)  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        before = model.fit(X, y).params_.vector.copy()
+        model.fit(X, 1 - y)
+    assert (model.params_.vector != before).any()
+
+
+@pytest.mark.filterwarnings("ignore:Training has not converged")
+def test_a_loss_that_overflows_is_refused() -> None:
+    X = np.random.default_rng(0).normal(size=(20, 5, 2))
+    with pytest.raises(ValueError, match="training: got losses that end at"):
+        RNNRegressor(4, max_iter=1).fit(X.astype("f"), X.sum((1, 2)) * 1e20)
+
+
+def test_another_fit_has_another_optimizer() -> None:
+    X = np.random.default_rng(0).normal(size=(20, 5, 2))
+    y = (X.sum((1, 2)) > 0) * 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = RNNClassifier(4, max_iter=1).fit(X, y)
+        model.set_params(solver="lbfgs").fit(X[..., :1], y)
+        model.set_params(solver="adam").partial_fit(X[..., :1], y)
